@@ -1,0 +1,125 @@
+"""Credentials that authenticate requests, and renew themselves.
+
+`POST https://auth.{region}.customergauge.com/oauth2/token`, client credentials in a form body
+(GET Responses, v7: "OAuth2 Authentication"; a token lives one hour, KB/5000846993).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import pendulum
+from dlt.common.configuration.specs.base_configuration import NotResolved, configspec
+from dlt.common.typing import TSecretStrValue
+from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials
+from requests import PreparedRequest, Response
+
+from customergauge_source.decoding import decode
+from customergauge_source.exceptions import ApiContractError, CredentialsRefusedError
+from customergauge_source.secrecy import spellings
+from customergauge_source.settings import EXCERPT, TOKEN_LIFE
+from customergauge_source.transport import raise_for_failure
+
+_BEARER = re.compile(r"(?i)(bearer\s+)[\w\-.~+/=]+")
+_HIDDEN = "***"
+
+
+@configspec
+class CustomerGaugeCredentials(OAuth2ClientCredentials):
+    """Client id and secret of a connected app; an authenticator of `requests`.
+
+    One token is used for its life. A 401 gets it renewed once and the same request sent again.
+    The configuration has two keys, `client_id` and `client_secret`.
+    """
+
+    client_id: TSecretStrValue = None  # type: ignore[assignment]
+    client_secret: TSecretStrValue = None  # type: ignore[assignment]
+    access_token: Annotated[TSecretStrValue | None, NotResolved()] = None
+    access_token_url: Annotated[str, NotResolved()] = ""
+    access_token_request_data: Annotated[dict[str, Any], NotResolved()] = None  # type: ignore[assignment]
+    default_token_expiration: Annotated[int, NotResolved()] = int(TOKEN_LIFE)
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        """Signs a request."""
+        request.register_hook("response", self._renew_once)  # type: ignore[no-untyped-call]
+        return super().__call__(request)
+
+    def obtain_token(self) -> None:
+        """Gets a token.
+
+        Raises:
+            CredentialsRefusedError: The client id and secret are not accepted.
+            ApiError: The token endpoint failed, or answered without a token.
+        """
+        self.access_token = None
+        response = self.session.post(
+            self.access_token_url,
+            **self.build_access_token_request(),
+            hooks={"response": [self._check_token_answer]},
+            allow_redirects=False,
+        )
+        try:
+            answer = decode(response.content)
+        except ValueError:
+            answer = None
+        token = answer.get("access_token") if isinstance(answer, dict) else None
+        if not isinstance(token, str) or not token:
+            raise ApiContractError(
+                "The token endpoint answered without an access_token; expected a JSON object that"
+                f" has one. The answer has {len(response.content)} bytes of"
+                f" {response.headers.get('Content-Type', 'unknown type')}."
+            )
+        self.access_token = token
+        life = self.parse_expiration_in_seconds(answer)
+        self.token_expiry = pendulum.now().add(seconds=life)
+
+    def parse_expiration_in_seconds(self, response_json: Any) -> int:  # noqa: ANN401 - dlt's name
+        """Returns a token's life; an hour where the answer does not say."""
+        life = response_json.get("expires_in")
+        usable = isinstance(life, (int, float)) and 0 < life < 10 * TOKEN_LIFE * 24
+        return int(life) if usable else self.default_token_expiration
+
+    def hide_secrets(self, text: str) -> str:
+        """Returns a text without the client secret and without any token."""
+        for secret in (self.client_secret, self.access_token):
+            for spelling in spellings(secret) if secret else ():
+                text = text.replace(spelling, _HIDDEN)
+        return _BEARER.sub(rf"\1{_HIDDEN}", text)
+
+    def excerpt(self, content: bytes) -> str:
+        """Returns the beginning of an answer, fit to be shown."""
+        text = self.hide_secrets(content[: 50 * EXCERPT].decode("utf-8", "replace"))
+        text = " ".join(text.split())
+        return text[:EXCERPT] + ("…" if len(text) > EXCERPT else "")
+
+    def _check_token_answer(self, response: Response, **_: Any) -> None:  # noqa: ANN401
+        if response.status_code in (400, 401, 403):
+            raise CredentialsRefusedError(
+                f"CustomerGauge refused the credentials ({response.status_code}):"
+                f" {self.excerpt(response.content)}"
+            )
+        raise_for_failure(response, self.excerpt)
+
+    def _renew_once(self, response: Response, **kwargs: Any) -> Response | None:  # noqa: ANN401
+        if response.status_code != 401:  # noqa: PLR2004
+            return None
+        _ = response.content  # read to its end, so that the connection can be used again
+        response.close()
+        request = response.request
+        self.obtain_token()
+        request.headers["Authorization"] = f"Bearer {self.access_token}"
+        again: Response = response.connection.send(request, **kwargs)
+        if again.status_code == 401:  # noqa: PLR2004
+            raise CredentialsRefusedError(
+                "CustomerGauge refused a token that it had just issued (401):"
+                f" {self.excerpt(again.content)}"
+            )
+        again.history.append(response)
+        return again
+
+    def __str__(self) -> str:
+        """Returns a description without secrets."""
+        return f"{type(self).__name__}(client_id={_HIDDEN}, client_secret={_HIDDEN})"
+
+    __repr__ = __str__

@@ -1,0 +1,103 @@
+"""The error tree, by what the user has to do.
+
+Every error says in one line what happened (`str(error)`) and in one line what to do
+(`error.remedy`), and carries the exit code that the command line ends with.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from dlt.extract.exceptions import DltSourceException
+
+
+class CustomerGaugeError(DltSourceException):
+    """Base of all errors that this package raises on purpose.
+
+    It derives from dlt's source exception, which dlt hands on without wrapping it in
+    another one.
+
+    Args:
+        message: One line that says what happened.
+        remedy: One line that says what to do.
+    """
+
+    exit_code: ClassVar[int] = 1
+    default_remedy: ClassVar[str] = "Run again with --debug and report the traceback."
+
+    def __init__(self, message: str, remedy: str | None = None) -> None:
+        self.remedy = remedy or self.default_remedy
+        super().__init__(message)
+
+
+class ConfigurationError(CustomerGaugeError):
+    """An argument or a configuration value is missing or wrong: nothing was requested."""
+
+    exit_code = 2
+    default_remedy = "Correct the value and run again; nothing was requested or loaded."
+
+
+class CredentialsRefusedError(CustomerGaugeError):
+    """CustomerGauge does not accept the client id and secret, or the token made from them."""
+
+    exit_code = 3
+    default_remedy = (
+        "Check client_id and client_secret of the connected app, and that the region is the"
+        " account's; then run again."
+    )
+
+
+class ApiError(CustomerGaugeError):
+    """The API failed."""
+
+    exit_code = 4
+    default_remedy = "Run again: the next run goes on at the last committed cursor."
+
+
+class ApiUnavailableError(ApiError):
+    """The API could not be reached, or answered 429 or 5xx, until the tries were used up."""
+
+    default_remedy = (
+        "Nothing is lost: the next run goes on at the last committed cursor. If it lasts, ask"
+        " CustomerGauge support."
+    )
+
+
+class ApiRefusedError(ApiError):
+    """The API understood the request and refuses it (403, 404, 422, …, or a redirect)."""
+
+    default_remedy = "Correct what the API names, or ask the account's administrator."
+
+
+class ApiContractError(ApiError):
+    """The API answered with success, but not with what its documentation promises."""
+
+    default_remedy = (
+        "Nothing of this page was loaded. Check api_url and proxies; if it lasts, show the"
+        " message to CustomerGauge support."
+    )
+
+
+class UnknownFieldError(ApiContractError):
+    """A response carries a field that is not declared, and the setting is to fail on it."""
+
+    default_remedy = (
+        'Nothing of this page was loaded. Set unknown_fields to "evolve" to load the field or'
+        ' to "ignore" to leave it out.'
+    )
+
+
+class DestinationError(CustomerGaugeError):
+    """The destination could not be reached or did not take the data."""
+
+    exit_code = 5
+    default_remedy = (
+        "Correct the destination and run again: what was read and not loaded is loaded first."
+    )
+
+
+class PipelineLockedError(CustomerGaugeError):
+    """Another run of the same pipeline is under way on this machine."""
+
+    exit_code = 6
+    default_remedy = "Wait for the other run to end; the lock goes with its process."

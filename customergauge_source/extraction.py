@@ -1,0 +1,50 @@
+"""What a resource knows of the extraction that it takes part in, if it does in one.
+
+A resource may also be iterated without a pipeline, to look at what it yields.
+"""
+
+from __future__ import annotations
+
+import dlt
+from dlt import Pipeline
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
+from dlt.common.runtime.collector import NULL_COLLECTOR
+from dlt.common.runtime.collector_base import Collector
+from dlt.common.storages.exceptions import CurrentLoadPackageStateNotAvailable
+from dlt.extract import DltResource
+from dlt.extract.source import SourceInjectableContext
+
+
+def active_pipeline() -> Pipeline | None:
+    """Returns the pipeline that is running; None if there is none."""
+    context = Container()[PipelineContext]
+    pipeline = context.pipeline() if context.is_active() else None
+    return pipeline if isinstance(pipeline, Pipeline) else None
+
+
+def current_resource() -> DltResource | None:
+    """Returns the resource that is extracted; None if there is no extraction."""
+    return dlt.current.resource() if SourceInjectableContext in Container() else None
+
+
+def drops_tables() -> bool:
+    """Says whether the load package drops tables first, as a full refresh does."""
+    try:
+        return bool(dlt.current.load_package_state()["state"].get("dropped_tables"))
+    except CurrentLoadPackageStateNotAvailable:
+        return False
+
+
+def load_id() -> str:
+    """Returns the id of the load package that is extracted into; "" if there is none."""
+    try:
+        return dlt.current.load_package_state()["load_id"]
+    except CurrentLoadPackageStateNotAvailable:
+        return ""
+
+
+def collector() -> Collector:
+    """Returns what progress is told to."""
+    pipeline = active_pipeline()
+    return pipeline.collector if pipeline else NULL_COLLECTOR

@@ -1,0 +1,196 @@
+"""A `requests` session that tries again what is worth another try, and nothing else."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import requests
+from dlt.common import logger
+from requests import PreparedRequest, Response
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+from tenacity.nap import sleep_using_event
+from tenacity.stop import stop_base
+
+from customergauge_source.exceptions import ApiRefusedError, ApiUnavailableError
+from customergauge_source.settings import RETRY_TOTAL, USER_AGENT
+
+
+class TransientAnswerError(Exception):
+    """An answer that is worth another try.
+
+    Args:
+        message: What was answered.
+        retry_after: Seconds that the API asked to wait, if it did.
+    """
+
+    def __init__(self, message: str, retry_after: float | None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+_TRANSIENT = (
+    TransientAnswerError,
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
+
+
+class RetryingSession(requests.Session):
+    """Retries 429, 5xx, refused, reset and cut-off connections and time-outs.
+
+    Waits grow exponentially, with jitter, up to `longest_wait`; a `Retry-After` is honoured. An
+    API that asks to wait longer than that is not waited for.
+
+    Args:
+        attempts: Tries of one request, the first included.
+        timeout: Seconds to connect, and between two pieces of an answer.
+        backoff: Seconds that the first wait is drawn from; doubled for each further one.
+        longest_wait: Seconds that one wait takes at most.
+    """
+
+    def __init__(
+        self,
+        *,
+        attempts: int = 5,
+        timeout: float = 60.0,
+        backoff: float = 1.0,
+        longest_wait: float = 300.0,
+    ) -> None:
+        super().__init__()
+        self.headers["User-Agent"] = USER_AGENT
+        self.headers["Accept"] = "application/json"
+        self._timeout = timeout
+        self._longest_wait = longest_wait
+        self._backoff = wait_random_exponential(multiplier=backoff, max=longest_wait)
+        self._attempts = attempts
+        self._abandoned = threading.Event()
+
+    def abandon(self) -> None:
+        """Ends a wait between two tries, and all further tries; for use by another thread."""
+        self._abandoned.set()
+
+    def send(self, request: PreparedRequest, **kwargs: Any) -> Response:  # noqa: ANN401
+        """Sends a request until it succeeds.
+
+        Raises:
+            ApiUnavailableError: It did not, after all tries.
+            ApiRefusedError: The API refuses it.
+        """
+        kwargs["timeout"] = kwargs.get("timeout") or self._timeout
+        retrying = Retrying(
+            retry=retry_if_exception_type(_TRANSIENT),
+            stop=(
+                stop_after_attempt(self._attempts)
+                | stop_after_delay(RETRY_TOTAL)
+                | stop_when_event_set(self._abandoned)
+                | _stop_if(self._is_asked_to_wait_too_long)
+            ),
+            wait=self._wait,
+            sleep=sleep_using_event(self._abandoned),
+            before_sleep=lambda state: _log_retry(state, request),
+            retry_error_callback=lambda state: _give_up(state, request),
+        )
+        response: Response = retrying(super().send, request, **kwargs)
+        return response
+
+    def _wait(self, state: RetryCallState) -> float:
+        asked = _retry_after(state)
+        return self._backoff(state) if asked is None else asked
+
+    def _is_asked_to_wait_too_long(self, state: RetryCallState) -> bool:
+        return (_retry_after(state) or 0.0) > self._longest_wait
+
+
+class _stop_if(stop_base):  # noqa: N801 - named as tenacity names its own
+    """Stops where a function says so."""
+
+    def __init__(self, says: Callable[[RetryCallState], bool]) -> None:
+        self._says = says
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return self._says(retry_state)
+
+
+def raise_for_failure(response: Response, excerpt: Callable[[bytes], str]) -> None:
+    """Raises for an answer that is not a success.
+
+    Args:
+        response: The answer.
+        excerpt: Makes a body fit to be shown.
+
+    Raises:
+        TransientAnswerError: 429 or 5xx.
+        ApiRefusedError: A redirect, or any other status but 2xx.
+    """
+    status = response.status_code
+    if 200 <= status < 300:  # noqa: PLR2004
+        return
+    answer = excerpt(f"{status} {response.reason or ''}".encode())
+    if 300 <= status < 400:  # noqa: PLR2004
+        raise ApiRefusedError(
+            f"The API answered {answer}, a redirect; the token is not sent to another address.",
+            "Check region, api_url and auth_url: they must be the API's own addresses.",
+        )
+    message = f"{answer}: {excerpt(response.content)}"
+    if status == 429 or status >= 500:  # noqa: PLR2004
+        raise TransientAnswerError(message, _parse_retry_after(response))
+    raise ApiRefusedError(f"The API refused {describe(response.request)}: {message}")
+
+
+def describe(request: PreparedRequest) -> str:
+    """Returns method and address of a request; there are no secrets in it."""
+    return f"{request.method} {request.url}"
+
+
+def _parse_retry_after(response: Response) -> float | None:
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _retry_after(state: RetryCallState) -> float | None:
+    error = state.outcome.exception() if state.outcome else None
+    return error.retry_after if isinstance(error, TransientAnswerError) else None
+
+
+def _reason(error: BaseException | None) -> str:
+    if isinstance(error, requests.RequestException):
+        return f"{type(error).__name__}: {error}"
+    return str(error)
+
+
+def _log_retry(state: RetryCallState, request: PreparedRequest) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    logger.warning(
+        "Try %s of %s failed (%s); next try in %.1f s.",
+        state.attempt_number,
+        describe(request),
+        _reason(error),
+        state.next_action.sleep if state.next_action else 0.0,
+    )
+
+
+def _give_up(state: RetryCallState, request: PreparedRequest) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
+    raise ApiUnavailableError(
+        f"{describe(request)} failed after {tries}; the last error was {_reason(error)}"
+    ) from error
