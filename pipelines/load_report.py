@@ -1,0 +1,155 @@
+"""What `load.py` tells at the end: on the terminal, as JSON, and to GitHub Actions."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlt import Pipeline
+
+    from customergauge_source import LoadSummary
+
+_RESOURCE_KEYS = ("records", "pages", "rejected", "rejected_values", "cursor")
+
+
+def loaded(summary: LoadSummary, pipeline: Pipeline, *, as_json: bool) -> None:
+    """Tells what was loaded."""
+    if as_json:
+        told = asdict(summary)
+        told["resources"] = {
+            name: {key: getattr(resource, key) for key in _RESOURCE_KEYS}
+            for name, resource in summary.resources.items()
+        }
+        _write(json.dumps(told))
+    else:
+        _write(_as_text(summary, pipeline))
+    _to_github(_as_markdown(summary))
+
+
+def checked(pipeline: Pipeline, *, as_json: bool) -> None:
+    """Tells that API and destination can be reached."""
+    name = pipeline.destination.destination_name
+    if as_json:
+        _write(json.dumps({"pipeline": pipeline.pipeline_name, "destination": name, "ok": True}))
+    else:
+        _write(f"The credentials work, a page came, and {name} can be reached. Nothing loaded.")
+
+
+def failed(message: str, remedy: str) -> None:
+    """Tells an error: one line what happened, one line what to do."""
+    sys.stderr.write(f"Error: {message}\nWhat to do: {remedy}\n")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        sys.stderr.flush()
+        sys.stderr.write(f"::error title=CustomerGauge load::{_escape(f'{message} {remedy}')}\n")
+    _to_github(f"### CustomerGauge load failed\n\n{message}\n\n**What to do:** {remedy}\n")
+
+
+def warn(text: str) -> None:
+    """Tells something that is no error yet."""
+    sys.stderr.write(f"Warning: {text}\n")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        sys.stderr.write(f"::warning title=CustomerGauge load::{_escape(text)}\n")
+
+
+def warn_if_thrown_away(pipeline: Pipeline) -> None:
+    """Warns of a DuckDB file on a runner that is thrown away with all that it holds."""
+    file = _duckdb_file(pipeline)
+    if file is not None and os.environ.get("GITHUB_ACTIONS") == "true":
+        warn(
+            f"{file} lies on a runner that is thrown away after the job, and the cursor with it."
+            " Set a destination that lasts, such as bigquery or snowflake."
+        )
+
+
+def committed(summary: LoadSummary | None) -> str:
+    """Returns what was committed before a run ended early."""
+    if summary is None or not summary.checkpoints:
+        return "Nothing was committed in this run."
+    cursors = [str(resource.cursor) for resource in summary.resources.values()]
+    records = sum(resource.records for resource in summary.resources.values())
+    return f"Committed: {records:,} responses up to cursor {', '.join(cursors) or 'unchanged'}."
+
+
+def _as_text(summary: LoadSummary, pipeline: Pipeline) -> str:
+    records = sum(resource.records for resource in summary.resources.values())
+    rejected = sum(resource.rejected for resource in summary.resources.values())
+    values = sum(resource.rejected_values for resource in summary.resources.values())
+    seconds = f"{summary.seconds:.1f} s"
+    lines = [f"Loaded {records:,} responses in {seconds}." if records else f"No news, {seconds}."]
+    width = max((len(name) for name in summary.tables), default=0)
+    lines += [
+        f"  {name:<{width}}  {rows:>10,} rows" for name, rows in sorted(summary.tables.items())
+    ]
+    for name, resource in summary.resources.items():
+        lines.append(f"cursor of {name}: {'none' if resource.cursor is None else resource.cursor}")
+    if rejected or values:
+        lines.append(
+            f"rejected: {rejected:,} records (table rejected_records),"
+            f" {values:,} values (table responses__rejected_values)"
+        )
+    if not summary.caught_up:
+        lines.append("There is more to read: the next run goes on at the cursor.")
+    lines += [f"data: {_where(pipeline)}", f"look at it: {_next_command(pipeline)}"]
+    return "\n".join(lines)
+
+
+def _where(pipeline: Pipeline) -> str:
+    place = _duckdb_file(pipeline) or pipeline.destination.destination_name
+    return f"{place}, dataset {pipeline.dataset_name}"
+
+
+def _next_command(pipeline: Pipeline) -> str:
+    table = f"{pipeline.dataset_name}.responses"
+    query = f"SELECT nps, count(*) FROM {table} GROUP BY nps ORDER BY nps"  # noqa: S608 - shown
+    file = _duckdb_file(pipeline)
+    if file is None:
+        return query
+    return (
+        f'python -c "import duckdb; print(duckdb.connect({file!r}, read_only=True).sql({query!r}))"'
+    )
+
+
+def _duckdb_file(pipeline: Pipeline) -> str | None:
+    if not pipeline.destination.destination_type.endswith(".duckdb"):
+        return None
+    config: Any = pipeline.destination_client().config
+    path = Path(config.credentials.database)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _as_markdown(summary: LoadSummary) -> str:
+    lines = [
+        f"### CustomerGauge → {summary.destination}, dataset `{summary.dataset}`",
+        "",
+        "| resource | records | pages | rejected | cursor |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {name} | {it.records:,} | {it.pages:,} | {it.rejected:,} | {it.cursor} |"
+        for name, it in summary.resources.items()
+    ]
+    lines += ["", "| table | rows in this run |", "|---|---:|"]
+    lines += [f"| `{name}` | {rows:,} |" for name, rows in sorted(summary.tables.items())]
+    end = "read to its end" if summary.caught_up else "not read to its end; the next run goes on"
+    return "\n".join([*lines, "", f"{summary.seconds:.1f} s; the feed was {end}.", ""])
+
+
+def _to_github(markdown: str) -> None:
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(markdown)
+
+
+def _escape(text: str) -> str:
+    """Returns a text as GitHub's workflow commands take it."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
