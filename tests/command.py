@@ -1,0 +1,172 @@
+"""The real command without its two seconds of imports: forked off a process that has done them.
+
+Each run is a process of its own, in which `load.py` runs as the main program: with its own
+environment, working directory, streams and signals.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from customergauge_source.sandbox import Sandbox
+from tests.scripted import Scripted
+from tests.support import LOAD, ROOT, Finished, environment
+
+Service = Sandbox | Scripted
+_PRELOADED = (
+    "dlt",
+    "dlt.destinations.impl.duckdb.factory",
+    "dlt.destinations.impl.duckdb.duck",
+    "duckdb",
+    "customergauge_source.source",
+    "customergauge_source.checkpoints",
+    "customergauge_source.destinations",
+    "customergauge_source.failures",
+    "customergauge_source.secrecy",
+    "load_options",
+    "load_progress",
+    "load_report",
+)
+
+
+@dataclass
+class Running:
+    """A run of the command that is under way."""
+
+    pid: int
+    folder: Path
+    _answer: Callable[[], str]
+    ended: bool = False
+
+    def finish(self) -> Finished:
+        """Waits for the end."""
+        code = int(self._answer())
+        self.ended = True
+        out, err = (Path(self.folder, name).read_text("utf-8") for name in ("stdout", "stderr"))
+        return Finished(code, out, err)
+
+    def errors(self) -> str:
+        """Returns what was written to stderr until now."""
+        file = self.folder / "stderr"
+        return file.read_text("utf-8") if file.exists() else ""
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal."""
+        os.kill(self.pid, number)
+
+
+class Command:
+    """Runs the command in one folder, against one sandbox at a time.
+
+    Args:
+        server: What forks; see `start_server`.
+        folder: Where it runs, and where its streams go.
+    """
+
+    def __init__(self, server: subprocess.Popen[str], folder: Path) -> None:
+        self._server = server
+        self._last: Running | None = None
+        self.folder = folder
+        self.file = folder / "customergauge.duckdb"
+
+    def start(self, sandbox: Service | None, *options: str, **env: str) -> Running:
+        """Starts a run."""
+        self.folder.mkdir(exist_ok=True)
+        for stream in ("stdout", "stderr"):
+            (self.folder / stream).unlink(missing_ok=True)
+        order = {
+            "folder": str(self.folder),
+            "options": options,
+            "env": environment(self.folder, sandbox, **env),
+        }
+        assert self._server.stdin is not None
+        self._server.stdin.write(f"{json.dumps(order)}\n")
+        self._server.stdin.flush()
+        self._last = Running(int(self._read()), self.folder, self._read)
+        return self._last
+
+    def stop(self) -> None:
+        """Ends what a failed test left running."""
+        if self._last is not None and not self._last.ended:
+            self._last.signal(signal.SIGKILL)
+            self._last.finish()
+
+    def __call__(self, sandbox: Service | None, *options: str, **env: str) -> Finished:
+        """Runs to the end."""
+        return self.start(sandbox, *options, **env).finish()
+
+    def _read(self) -> str:
+        assert self._server.stdout is not None
+        return self._server.stdout.readline()
+
+
+def start_server(folder: Path) -> subprocess.Popen[str]:
+    """Starts the process that runs are forked off."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.command"],
+        cwd=folder,
+        env=environment(folder) | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(LOAD.parent)])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
+    """Waits until something is so.
+
+    Raises:
+        TimeoutError: It did not become so.
+    """
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(0.005)
+
+
+def _serve() -> None:
+    for name in _PRELOADED:
+        __import__(name)
+    for line in sys.stdin:
+        pid = os.fork()
+        if not pid:
+            os.close(0)
+            _run(json.loads(line))
+        sys.stdout.write(f"{pid}\n")
+        sys.stdout.flush()
+        _, status = os.waitpid(pid, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def _run(order: dict[str, Any]) -> None:
+    os.chdir(order["folder"])
+    os.environ.clear()
+    os.environ.update(order["env"])
+    for stream, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+    sys.argv = [str(LOAD), *order["options"]]
+    code = 1
+    try:
+        runpy.run_path(str(LOAD), run_name="__main__")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,72 @@
+"""Options and fixtures that all tests share."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from customergauge_source.auth import CustomerGaugeCredentials
+from customergauge_source.client import CustomerGaugeClient
+from customergauge_source.sandbox import Sandbox
+from tests.command import Command, start_server
+from tests.scripted import Scripted
+
+OpenClient = Callable[..., CustomerGaugeClient]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the options that make the longer proofs run."""
+    parser.addoption("--round-trips", type=int, default=2000, help="generated responses")
+    parser.addoption("--kills", type=int, default=30, help="kills of the crash test")
+
+
+@pytest.fixture
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own that is the current one, with dlt's data in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    monkeypatch.setenv("RUNTIME__REQUEST_BACKOFF_FACTOR", "0.01")
+    monkeypatch.setenv("RUNTIME__REQUEST_MAX_RETRY_DELAY", "2")
+    return tmp_path
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A CustomerGauge with 300 responses."""
+    with Sandbox(responses=300) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    """A process that has imported everything, for `command`."""
+    with start_server(tmp_path_factory.mktemp("command")) as server:
+        yield server
+        server.kill()
+
+
+@pytest.fixture
+def command(fork_server: subprocess.Popen[str], tmp_path: Path) -> Iterator[Command]:
+    """The real command, quick to start, in a folder of its own."""
+    runner = Command(fork_server, tmp_path)
+    yield runner
+    runner.stop()
+
+
+@pytest.fixture
+def open_client(monkeypatch: pytest.MonkeyPatch) -> OpenClient:
+    """Opens a client of a sandbox, under settings of the environment."""
+
+    def connect(sandbox: Sandbox | Scripted, **settings: str) -> CustomerGaugeClient:
+        for name, value in {"RUNTIME__REQUEST_BACKOFF_FACTOR": "0.01", **settings}.items():
+            monkeypatch.setenv(name, value)
+        credentials = CustomerGaugeCredentials()
+        credentials.client_id = sandbox.client_id
+        credentials.client_secret = sandbox.client_secret
+        return CustomerGaugeClient(sandbox.url, sandbox.url, credentials)
+
+    return connect

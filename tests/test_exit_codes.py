@@ -1,0 +1,155 @@
+"""How a run ends: an exit code, a line that says what happened, and one that says what to do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from customergauge_source.sandbox import Fault, Sandbox
+from tests.command import Command
+from tests.support import Finished, environment, run_load
+
+PREFIX = "SOURCES__CUSTOMERGAUGE__"
+SECRET = f"{PREFIX}CREDENTIALS__CLIENT_SECRET"
+FAILED: dict[str, tuple[int, list[str], dict[str, str], str]] = {
+    "page size": (2, ["--per-page", "1001"], {}, "per_page is 1001"),
+    "include": (2, ["--include", "tag"], {}, "tag"),
+    "half a period": (2, ["--start-date", "2026-01-01"], {}, "period"),
+    "no such day": (
+        2,
+        ["--period-field", "date_sent", "--start-date", "2026-02-30", "--end-date", "2026-03-01"],
+        {},
+        "2026-02-30",
+    ),
+    "zone": (2, ["--timezone", "Mars/Olympus"], {}, "Mars/Olympus"),
+    "destination": (2, ["--destination", "no_such_place"], {}, "no_such_place"),
+    "files": (2, ["--destination", "filesystem"], {}, "filesystem"),
+    "package missing": (2, ["--destination", "redshift_x"], {}, "redshift_x"),
+    "wrong secret": (3, [], {SECRET: "mistyped"}, "Client authentication failed"),
+    "refused": (4, [], {}, "This action is unauthorized."),
+    "postgres": (
+        5,
+        ["--destination", "postgres"],
+        {"DESTINATION__POSTGRES__CREDENTIALS": "postgresql://a:b4cd@127.0.0.1:1/d"},
+        "Connection refused",
+    ),
+    "no folder": (
+        5,
+        [],
+        {"DESTINATION__DUCKDB__CREDENTIALS": "duckdb:///no/such/folder/x.duckdb"},
+        "/no/such/folder/x.duckdb",
+    ),
+}
+PLAIN_HTTP = [
+    "http://api.eu.customergauge.com",
+    "http://10.0.0.1",
+    "http://127.0.0.1.example.com",
+    "http://127.0.0.1@example.com",
+    "http://localhost.example.com",
+    "http://0.0.0.0",
+    "http://[::2]",
+    "HTTP://EXAMPLE.COM",
+]
+
+
+def assert_told(ended: Finished, code: int, text: str) -> None:
+    """Checks exit code and message of a failed run."""
+    assert ended.code == code, ended.err
+    assert ended.out == ""
+    assert "Traceback" not in ended.err
+    lines = [line for line in ended.err.splitlines() if not re.match(r"\d{4}-|Warning: ", line)]
+    assert [line.split(":")[0] for line in lines] == ["Error", "What to do"], ended.err
+    assert text in lines[0]
+    assert all(len(line) < 700 for line in lines)
+
+
+@pytest.mark.parametrize("case", FAILED)
+def test_a_failure_is_told_in_two_lines_and_a_code(command: Command, case: str) -> None:
+    code, options, env, text = FAILED[case]
+    faults = [Fault("403")] if code == 4 else []
+    with Sandbox(responses=20, faults=faults) as sandbox:
+        ended = command(sandbox, *options, **env)
+
+        assert_told(ended, code, text)
+        assert code != 2 or sandbox.requests == []
+
+
+def test_a_file_that_is_no_database_ends_with_5(command: Command) -> None:
+    command.file.write_bytes(b"these are the minutes of a meeting " * 1000)
+    with Sandbox(responses=20) as sandbox:
+        assert_told(command(sandbox), 5, str(command.file))
+    assert command.file.read_bytes().startswith(b"these are the minutes")
+
+
+@pytest.mark.parametrize("region", ["mars", "EU", ""])
+def test_a_region_that_does_not_exist_ends_with_2(command: Command, region: str) -> None:
+    credentials = {f"{PREFIX}CREDENTIALS__CLIENT_ID": "an id", SECRET: "a secret"}
+    ended = command(None, f"--region={region}", **credentials)
+
+    assert_told(ended, 2, f"region is {region!r}; allowed is one of eu, us, au")
+
+
+def test_missing_credentials_end_with_2_and_say_where_to_put_them(command: Command) -> None:
+    ended = command(None, "--region", "eu")
+
+    assert_told(ended, 2, "client_id and client_secret")
+    assert f"{PREFIX}CREDENTIALS__CLIENT_ID" in ended.err
+    assert "[sources.customergauge.credentials]" in ended.err
+
+
+@pytest.mark.parametrize("setting", ["API_URL", "AUTH_URL"])
+@pytest.mark.parametrize("url", PLAIN_HTTP)
+def test_plain_http_to_another_machine_is_refused(command: Command, setting: str, url: str) -> None:
+    with Sandbox() as sandbox:
+        ended = command(sandbox, **{PREFIX + setting: url})
+
+        assert_told(ended, 2, setting.lower())
+        assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3"])
+def test_plain_http_to_this_machine_is_accepted(command: Command, host: str) -> None:
+    with Sandbox(responses=20) as sandbox:
+        url = sandbox.url.replace("127.0.0.1", host)
+        ended = command(
+            sandbox, "--check", **{f"{PREFIX}API_URL": url}, RUNTIME__REQUEST_MAX_ATTEMPTS="1"
+        )
+
+    assert ended.code == (4 if host == "127.1.2.3" else 0), ended.err  # nobody listens there
+
+
+@pytest.mark.parametrize("options", [["--no-such-option"], ["--checkpoint-pages", "0"]])
+def test_a_mistyped_option_ends_with_2(command: Command, options: list[str]) -> None:
+    ended = command(None, *options)
+
+    assert ended.code == 2
+    assert "Traceback" not in ended.err
+    assert options[0] in ended.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("kind", ["403", "token-refused", "html"])
+def test_debug_adds_the_traceback_and_keeps_the_two_lines(command: Command, kind: str) -> None:
+    with Sandbox(faults=[Fault(kind)]) as sandbox:
+        ended = command(sandbox, "--debug")
+
+    assert "Traceback (most recent call last)" in ended.err
+    assert [line.split(":")[0] for line in ended.err.splitlines()[-2:]] == ["Error", "What to do"]
+
+
+def test_what_nobody_foresaw_is_told_in_two_lines_too(command: Command) -> None:
+    (command.folder / "dlt").write_text("a file in the place of a folder", "utf-8")
+    with Sandbox(responses=20) as sandbox:
+        ended = command(sandbox)
+
+    assert_told(ended, 1, "dlt")
+
+
+def test_the_real_process_ends_with_the_same_code_and_lines(
+    command: Command, tmp_path: Path
+) -> None:
+    with Sandbox(faults=[Fault("422", times=2)]) as sandbox:
+        ended = run_load(tmp_path, env=environment(tmp_path, sandbox))
+        assert_told(ended, 4, "The selected filter is invalid.")
+        assert command(sandbox) == ended

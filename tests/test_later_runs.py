@@ -1,0 +1,135 @@
+"""What later runs bring: nothing, new responses, and responses that come again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customergauge_source.sandbox import Sandbox
+from tests.support import TABLES, make_pipeline, make_source, query
+from tests.truth import differences
+
+EMPTY: dict[str, Any] = {"tags": [], "questions": [], "selected_drivers": [], "properties": []}
+
+
+@pytest.fixture
+def full() -> dict[str, Any]:
+    """A response with something in every list."""
+    with Sandbox(responses=40) as generated:
+        return next(
+            record
+            for record in generated.records
+            if all(record[name] for name in EMPTY) and record["selected_drivers"][0]["secondary"]
+        )
+
+
+def test_an_idle_run_asks_once_and_makes_no_load_package(workdir: Path, sandbox: Sandbox) -> None:
+    file = workdir / "customergauge.duckdb"
+    make_pipeline(workdir).run(make_source(sandbox))
+    asked = len(sandbox.data_requests)
+    before = [query(file, f"FROM {table} ORDER BY ALL") for table in TABLES]
+
+    info = make_pipeline(workdir).run(make_source(sandbox))
+
+    assert len(sandbox.data_requests) == asked + 1
+    assert info.loads_ids == []
+    assert query(file, "SELECT count(*) FROM _dlt_loads") == [(1,)]
+    assert [query(file, f"FROM {table} ORDER BY ALL") for table in TABLES] == before
+
+
+def test_a_later_run_reads_only_what_is_new(workdir: Path, sandbox: Sandbox) -> None:
+    make_pipeline(workdir).run(make_source(sandbox))
+    cursor = str(sandbox.keys[-1])
+    asked = len(sandbox.data_requests)
+    sandbox.arrive(25)
+
+    make_pipeline(workdir).run(make_source(sandbox, per_page=20))
+
+    new = sandbox.data_requests[asked:]
+    assert dict(new[0].query)["cursor"] == cursor
+    assert len(new) == 3
+    assert differences(workdir / "customergauge.duckdb", sandbox.records) == []
+
+
+def test_a_response_that_comes_again_without_children_loses_them(
+    workdir: Path, full: dict[str, Any]
+) -> None:
+    cgid = full["number_customergauge"]
+    with Sandbox(records=[full]) as sandbox:
+        make_pipeline(workdir).run(make_source(sandbox))
+        sandbox.redeliver(cgid, nps=0, **EMPTY)
+
+        make_pipeline(workdir).run(make_source(sandbox))
+
+        file = workdir / "customergauge.duckdb"
+        assert differences(file, sandbox.records) == []
+        assert query(file, "SELECT nps FROM responses") == [(0,)]
+        for table in TABLES[1:]:
+            assert query(file, f"FROM {table}") == []
+
+
+def test_a_response_that_comes_again_with_other_children_has_only_those(
+    workdir: Path, sandbox: Sandbox, full: dict[str, Any]
+) -> None:
+    cgid = full["number_customergauge"]
+    make_pipeline(workdir).run(make_source(sandbox))
+    sandbox.redeliver(
+        cgid,
+        tags=[{"label": "Other", "type": "tag"}],
+        selected_drivers=[{"primary": "New", "secondary": ["x", "y"]}, {"primary": "Bare"}],
+    )
+
+    make_pipeline(workdir).run(make_source(sandbox))
+
+    file = workdir / "customergauge.duckdb"
+    where = f"WHERE number_customergauge = {cgid} ORDER BY ALL"
+    assert query(file, f"SELECT label, type, sentiment FROM responses__tags {where}") == [
+        ("Other", "tag", None)
+    ]
+    drivers = query(file, f'SELECT "primary" FROM responses__selected_drivers {where}')
+    assert drivers == [("Bare",), ("New",)]
+    secondary = query(file, f"SELECT value FROM responses__selected_drivers__secondary {where}")
+    assert secondary == [("x",), ("y",)]
+
+
+def test_an_edit_without_redelivery_comes_in_with_a_period_read(
+    workdir: Path, sandbox: Sandbox
+) -> None:
+    make_pipeline(workdir).run(make_source(sandbox))
+    edited = sandbox.records[7]
+    sandbox.edit(edited["number_customergauge"], nps=1, **EMPTY)
+    day = edited["date_sent"][:10]
+    period = {"period_field": "date_sent", "start_date": day, "end_date": day}
+
+    make_pipeline(workdir).run(make_source(sandbox, **period))
+
+    assert differences(workdir / "customergauge.duckdb", sandbox.records) == []
+
+
+@pytest.mark.parametrize("per_page", [1, 1000])
+@pytest.mark.parametrize("earlier_is_full", [True, False])
+def test_of_a_cgid_twice_in_one_package_the_later_one_stays_whole(
+    workdir: Path, full: dict[str, Any], per_page: int, *, earlier_is_full: bool
+) -> None:
+    with Sandbox(responses=2) as generated:
+        others = [r | {"number_customergauge": n} for n, r in enumerate(generated.records, 1)]
+    bare = full | EMPTY | {"nps": 0}
+    earlier, later = (full, bare) if earlier_is_full else (bare, full)
+    records = [earlier, others[0], later, others[1]]
+    with Sandbox(records=records) as sandbox:
+        info = make_pipeline(workdir).run(make_source(sandbox, per_page=per_page))
+
+    assert len(info.loads_ids) == 1
+    assert differences(workdir / "customergauge.duckdb", records) == []
+
+
+def test_a_cgid_that_comes_many_times_in_one_package_ends_as_the_last(
+    workdir: Path, full: dict[str, Any]
+) -> None:
+    versions = [full | {"nps": nps, "tags": full["tags"] * (nps % 3)} for nps in range(11)]
+    with Sandbox(records=versions) as sandbox:
+        make_pipeline(workdir).run(make_source(sandbox, per_page=1))
+
+    assert differences(workdir / "customergauge.duckdb", versions) == []

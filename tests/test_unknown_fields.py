@@ -1,0 +1,200 @@
+"""Fields that no schema declares: loaded, left out or refused, as `unknown_fields` says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customergauge_source import load_in_checkpoints
+from customergauge_source.checkpoints import LoadSummary
+from customergauge_source.sandbox import Sandbox
+from tests.support import environment, make_pipeline, make_source, query, run_load
+
+FILE = "customergauge.duckdb"
+NEW: list[tuple[dict[str, Any], str]] = [
+    ({"wave": 5}, "wave"),
+    ({"meta": {"a": {"b": 1}}}, "meta"),
+    ({"steps": [1, 2]}, "steps"),
+    ({"contact": {"title": "Dr"}}, "contact.title"),
+    ({"tags": [{"label": "a", "weight": 3}]}, "tags.weight"),
+    ({"tags": ["a"]}, "tags.value"),
+    ({"selected_drivers": [{"secondary": [], "rank": 1}]}, "selected_drivers.rank"),
+]
+
+
+def load(folder: Path, *records: Any, **arguments: Any) -> LoadSummary:
+    with Sandbox(records=records) as sandbox:
+        return load_in_checkpoints(make_pipeline(folder), make_source(sandbox, **arguments))
+
+
+def record(cgid: int, **fields: Any) -> dict[str, Any]:
+    return {"number_customergauge": cgid, **fields}
+
+
+def names(folder: Path) -> set[tuple[str, str]]:
+    return set(
+        query(
+            folder / FILE,
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_schema = current_schema()",
+        )
+    )
+
+
+def rejected(folder: Path) -> list[tuple[Any, ...]]:
+    return query(folder / FILE, "SELECT field, value FROM responses__rejected_values ORDER BY ALL")
+
+
+@pytest.mark.parametrize(("change", "field"), NEW)
+def test_ignored_fields_make_nothing_and_warn_once(
+    workdir: Path, command: Any, change: dict[str, Any], field: str
+) -> None:
+    with Sandbox(records=[record(1)]) as sandbox:
+        command(sandbox, "--json")
+        before = names(workdir)
+        sandbox.append(*[record(n, email=f"{n}@x.example") | change for n in range(2, 6)])
+        finished = command(
+            sandbox, "--json", "--per-page", "2", SOURCES__CUSTOMERGAUGE__UNKNOWN_FIELDS="ignore"
+        )
+
+    assert finished.code == 0
+    assert finished.err.count(f"Field {field} ") == 1
+    assert names(workdir) == before
+    rows = query(workdir / FILE, "SELECT email FROM responses ORDER BY ALL")
+    assert rows == [*((f"{n}@x.example",) for n in range(2, 6)), (None,)]
+
+
+@pytest.mark.parametrize(("change", "field"), NEW)
+def test_a_refused_field_ends_the_run_before_its_page(
+    workdir: Path, command: Any, change: dict[str, Any], field: str
+) -> None:
+    with Sandbox(records=[record(1), record(2), record(3) | change]) as sandbox:
+        options = ("--json", "--per-page", "1", "--checkpoint-pages", "1")
+        env = {"SOURCES__CUSTOMERGAUGE__UNKNOWN_FIELDS": "fail"}
+        finished = command(sandbox, *options, **env)
+        assert finished.code == 4
+        assert field in finished.err
+        assert "unknown_fields" in finished.err
+        rows = query(workdir / FILE, "SELECT number_customergauge FROM responses ORDER BY ALL")
+        assert rows == [(1,), (2,)]
+        # The cursor has not moved: with another setting the page is read after all.
+        finished = command(sandbox, *options)
+
+    assert finished.code == 0
+    assert finished.summary["resources"]["responses"]["records"] == 1
+
+
+@pytest.mark.parametrize("setting", ["ignore", "fail"])
+def test_documented_and_older_shapes_are_no_unknown_fields(
+    workdir: Path, caplog: pytest.LogCaptureFixture, setting: str
+) -> None:
+    sent = [record(1, comment="plain", drivers=[{"label": "Price"}]), record(2, nps="9", tags=[])]
+    load(workdir, *sent, unknown_fields=setting)
+
+    assert query(workdir / FILE, 'SELECT "primary" FROM responses__selected_drivers') == [
+        ("Price",)
+    ]
+    assert "not declared" not in caplog.text
+
+
+def test_a_null_in_a_list_is_no_unknown_field(workdir: Path) -> None:
+    load(workdir, record(1, tags=[{"label": "a"}, None], nps="9"), unknown_fields="fail")
+
+    rows = query(workdir / FILE, "SELECT label FROM responses__tags ORDER BY _dlt_list_idx")
+    assert rows == [("a",), (None,)]
+
+
+def test_new_fields_are_typed_by_what_came(workdir: Path) -> None:
+    fields = {"i": 1, "f": 0.5, "b": True, "t": "x", "big": 2**63, "m": {"a": {"b": 2}}}
+    lists = {"l": [1, 2], "o": [{"k": 1}, {"k": 2.5}], "n": [[1], [2, 3]]}
+    load(workdir, record(1, **fields, **lists))
+
+    types = dict(
+        query(
+            workdir / FILE,
+            "SELECT table_name || '.' || column_name, data_type FROM information_schema.columns",
+        )
+    )
+    found = {name: types[f"responses.{name}"] for name in ("i", "f", "b", "t", "big", "m__a__b")}
+    assert found == {
+        "i": "BIGINT", "f": "DOUBLE", "b": "BOOLEAN", "t": "VARCHAR", "big": "VARCHAR",
+        "m__a__b": "BIGINT",
+    }  # fmt: skip
+    assert types["responses__l.value"] == "BIGINT"
+    assert types["responses__o.k"] == "DOUBLE"
+    assert query(workdir / FILE, "FROM (SELECT big FROM responses)") == [(str(2**63),)]
+    nested = "SELECT value FROM responses__n__value ORDER BY _dlt_parent_id, _dlt_list_idx"
+    assert query(workdir / FILE, nested) == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize("key", ["contact", "meta"])
+def test_a_list_inside_an_object_becomes_a_child_table(workdir: Path, key: str) -> None:
+    summary = load(workdir, record(1, **{key: {"phones": [{"n": "1"}, {"n": "2"}]}}))
+
+    table = f"responses__{key}__phones"
+    sql = f"SELECT n, number_customergauge FROM {table} ORDER BY _dlt_list_idx"
+    assert query(workdir / FILE, sql) == [("1", 1), ("2", 1)]
+    assert summary.resources["responses"].rejected_values == 0
+
+
+@pytest.mark.parametrize("per_page", [1, 2])
+def test_lists_of_the_same_name_below_a_list_and_below_an_object_are_both_kept(
+    workdir: Path, per_page: int
+) -> None:
+    load(
+        workdir,
+        record(1, meta=[{"steps": [10]}]),
+        record(2, meta={"steps": [20]}),
+        per_page=per_page,
+    )
+
+    kept = query(workdir / FILE, "SELECT value::TEXT FROM responses__meta__steps")
+    assert sorted([*kept, *((value,) for _, value in rejected(workdir))]) in (
+        [("10",), ("20",)],
+        [("10",), ("[20]",)],
+        [("20",), ("[10]",)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "refused"),
+    [
+        ({"NPS": 5, "nps": 7}, ("NPS", "5")),
+        ({"": 1}, ("", "1")),
+        ({" ": [1]}, (" ", "[1]")),
+        ({"_dlt_id": "x"}, ("_dlt_id", '"x"')),
+        ({"_dlt_id": {"a": 1}}, ("_dlt_id.a", "1")),
+        ({"_dlt_new": 1}, ("_dlt_new", "1")),
+        ({"tags": [{"number_customergauge": 9}]}, ("tags.number_customergauge", "9")),
+        ({"Tags": [1]}, ("Tags", "[1]")),
+        ({"Contact": {"first_name": "x"}}, ("Contact.first_name", '"x"')),
+    ],
+)
+def test_a_field_without_a_name_of_its_own_is_kept_among_the_rejected_values(
+    workdir: Path, fields: dict[str, Any], refused: tuple[str, str]
+) -> None:
+    with Sandbox(records=[record(1, **fields), record(2)]) as sandbox:
+        load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
+        sandbox.append(record(3, **fields))
+        summary = load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
+
+    assert rejected(workdir) == [refused, refused]
+    assert summary.resources["responses"].rejected_values == 1
+    assert query(workdir / FILE, "SELECT count(*) FROM responses") == [(3,)]
+
+
+def test_a_list_called_rejected_values_is_not_lost(workdir: Path) -> None:
+    load(workdir, record(1, rejected_values=[{"wave": 1}]), record(2, nps="abc"))
+
+    assert ("nps", '"abc"') in rejected(workdir)
+    assert ("rejected_values", '[{"wave":1}]') in rejected(workdir)
+
+
+def test_the_command_counts_rejected_values(workdir: Path) -> None:
+    with Sandbox(records=[record(1, nps="x", NPS=1), record(2), None]) as sandbox:
+        finished = run_load(workdir, "--json", env=environment(workdir, sandbox))
+
+    resource = finished.summary["resources"]["responses"]
+    assert (resource["records"], resource["rejected"], resource["rejected_values"]) == (2, 1, 2)

@@ -1,0 +1,353 @@
+"""The workflows: what they promise, and that the steps of load.yml really load.
+
+The steps with `run:` are taken out of the file and run as GitHub's runner would: in order, with
+bash, in a clean copy of the repository, with what the expressions in their `env:` stand for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomlkit
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from customergauge_source.sandbox import Sandbox
+from customergauge_source.settings import PERIOD_FIELDS
+from tests.support import ROOT, environment, query
+
+WORKFLOWS = {path.name: path for path in (ROOT / ".github" / "workflows").glob("*.yml")}
+TEXTS = {name: path.read_text(encoding="utf-8") for name, path in WORKFLOWS.items()}
+READ = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
+LOAD = READ["load.yml"]
+# The key `on` is a truth value in YAML.
+ON = LOAD[True]
+STEPS: list[dict[str, Any]] = LOAD["jobs"]["load"]["steps"]
+INPUTS = ON["workflow_dispatch"]["inputs"]
+REQUIREMENTS = sorted((ROOT / ".github" / "requirements").glob("*.txt"))
+SECRET = "SOURCES__CUSTOMERGAUGE__CREDENTIALS__CLIENT_"
+
+
+def evaluate(text: str, contexts: Mapping[str, Mapping[str, str]]) -> str:
+    """Returns a text with the values of its expressions, as far as load.yml uses any."""
+
+    def value(match: re.Match[str]) -> str:
+        expression = match[1].replace("&&", " and ").replace("||", " or ").strip()
+        expression = re.sub(r"\b(inputs|secrets|vars)\.(\w+)", r"\1['\2']", expression)
+        return str(eval(expression, {}, dict(contexts)))  # noqa: S307 - of a file of our own
+
+    return re.sub(r"\$\{\{(.*?)\}\}", value, text)
+
+
+@dataclass
+class Runner:
+    """A machine of GitHub's that is thrown away after one job.
+
+    Attributes:
+        folder: What it has; the repository is in `work` below it.
+        secrets: The repository's secrets.
+        variables: Its variables.
+        inputs: What was chosen by hand; none for a run by the clock.
+        env: What the machine's environment has beside that.
+    """
+
+    folder: Path
+    secrets: Mapping[str, str]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Checks the repository out."""
+        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for name in filter(None, names.split("\0")):
+            copy = self.folder / "work" / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            # One that is deleted and not yet committed as such is listed as well.
+            if (ROOT / name).is_file():
+                shutil.copy2(ROOT / name, copy)
+
+    @property
+    def summary(self) -> str:
+        """What the run's page shows."""
+        return (self.folder / "summary.md").read_text("utf-8")
+
+    def run(self, steps: list[dict[str, Any]], python: Path | None = None) -> tuple[int, str]:
+        """Runs steps until one fails.
+
+        Args:
+            steps: Those of the job; what `uses:` an action is left out.
+            python: Folder of the interpreter that is called python.
+
+        Returns:
+            The last exit code, and the log.
+        """
+        code, log = 0, ""
+        for step in steps:
+            if "run" in step and not code:
+                code, said = self._run(step, python or Path(sys.executable).parent)
+                log += said
+        return code, log
+
+    def _run(self, step: dict[str, Any], python: Path) -> tuple[int, str]:
+        script = self.folder / "step.sh"
+        script.write_text(step["run"], encoding="utf-8")
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        # What `cache: pip` keeps.
+        downloads = os.environ.get("PIP_CACHE_DIR", str(Path.home() / ".cache" / "pip"))
+        around = {
+            "HOME": str(home),
+            "PATH": f"{python}:{os.environ['PATH']}",
+            "PIP_CACHE_DIR": downloads,
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_STEP_SUMMARY": str(self.folder / "summary.md"),
+        }
+        contexts = {
+            "inputs": defaultdict(str, self.inputs),
+            "secrets": defaultdict(str, self.secrets),
+            "vars": defaultdict(str, self.variables),
+        }
+        own = {name: evaluate(str(text), contexts) for name, text in step.get("env", {}).items()}
+        done = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", script],
+            cwd=self.folder / "work",
+            env=environment(home, None, **around) | dict(self.env) | own,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+
+def make_runner(folder: Path, sandbox: Sandbox, **more: Mapping[str, str]) -> Runner:
+    """Returns a runner whose API is the sandbox, and whose warehouse a file beside it."""
+    env = {
+        "SOURCES__CUSTOMERGAUGE__API_URL": sandbox.url,
+        "SOURCES__CUSTOMERGAUGE__AUTH_URL": sandbox.url,
+        "DESTINATION__DUCKDB__CREDENTIALS": str(folder.parent / "warehouse.duckdb"),
+    }
+    secrets = {f"{SECRET}ID": sandbox.client_id, f"{SECRET}SECRET": sandbox.client_secret}
+    given: dict[str, Any] = {"secrets": secrets, "env": env, **more}
+    given.setdefault("variables", {"CUSTOMERGAUGE_DESTINATION": "duckdb"})
+    return Runner(folder, **given)
+
+
+@pytest.mark.skipif(
+    os.environ.get("CUSTOMERGAUGE_RUN_WORKFLOW") != "1",
+    reason="installs load.yml's requirements twice: CUSTOMERGAUGE_RUN_WORKFLOW=1 runs it",
+)
+@pytest.mark.timeout(1200)
+def test_two_jobs_load_everything_once_and_share_nothing_but_the_destination(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    asked = []
+    for number in (1, 2):
+        runner = make_runner(tmp_path / f"runner{number}", sandbox)
+        fresh = runner.folder / "python"
+        subprocess.run([sys.executable, "-m", "venv", fresh], check=True)
+        asked.append(len(sandbox.data_requests))
+
+        code, log = runner.run(STEPS, fresh / "bin")
+
+        assert code == 0, log
+        assert f"| responses | {300 if number == 1 else 5} |" in runner.summary
+        sandbox.arrive(5)
+
+    first, second = (dict(sandbox.data_requests[index].query) for index in asked)
+    assert "cursor" not in first
+    assert second["cursor"]
+    found = query(tmp_path / "warehouse.duckdb", "SELECT number_customergauge FROM responses")
+    sent = [record["number_customergauge"] for record in sandbox.records[:-5]]
+    assert sorted(cgid for (cgid,) in found) == sorted(sent)
+
+
+def test_the_load_step_writes_a_summary_and_warns_of_a_file_that_is_thrown_away(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    runner = make_runner(tmp_path / "runner", sandbox)
+
+    code, log = runner.run(STEPS[-1:])
+
+    assert code == 0, log
+    assert runner.summary.startswith("### CustomerGauge → duckdb, dataset `customergauge_data`")
+    assert "| `responses` | 300 |" in runner.summary
+    assert "::warning title=CustomerGauge load::" in log
+
+
+def test_a_log_ends_with_what_the_exit_code_means(tmp_path: Path, sandbox: Sandbox) -> None:
+    wrong = {f"{SECRET}ID": sandbox.client_id, f"{SECRET}SECRET": "wrong-and-not-shown"}
+    runner = make_runner(tmp_path / "runner", sandbox, secrets=wrong)
+
+    code, log = runner.run(STEPS[-1:])
+
+    assert code == 3, log
+    error, remedy, annotation = log.splitlines()[-3:]
+    assert error.startswith("Error: ")
+    assert "credentials" in error
+    assert remedy.startswith("What to do: ")
+    assert annotation.startswith("::error title=CustomerGauge load::")
+    assert error.removeprefix("Error: ") in runner.summary
+    assert "wrong-and-not-shown" not in log + runner.summary
+
+
+def test_a_secret_that_is_not_set_is_named(tmp_path: Path, sandbox: Sandbox) -> None:
+    runner = make_runner(tmp_path / "runner", sandbox, secrets={})
+
+    code, log = runner.run(STEPS[-1:])
+
+    assert code == 2, log
+    assert f"{SECRET}ID" in log.splitlines()[-1]
+
+
+def test_what_was_chosen_by_hand_reaches_the_command(tmp_path: Path, sandbox: Sandbox) -> None:
+    # A day that would run as a program, were it part of the script.
+    touched = tmp_path / "touched"
+    chosen = {
+        "destination": "duckdb",
+        "full_refresh": "false",
+        "period_field": "date_creation",
+        "start_date": f'"; touch "{touched}"; $(touch {touched})',
+        "end_date": "2026-01-31",
+    }
+    runner = make_runner(tmp_path / "runner", sandbox, inputs=chosen, variables={})
+
+    code, log = runner.run(STEPS[-1:])
+
+    assert code == 2, log
+    assert "touch" in log
+    assert not touched.exists()
+    assert not sandbox.data_requests
+
+    runner.inputs = chosen | {"start_date": "2026-01-01"}
+    code, log = runner.run(STEPS[-1:])
+
+    assert code == 0, log
+    period = {"period[field]": "date_creation", "period[start]": "2026-01-01"}
+    assert period.items() <= dict(sandbox.data_requests[-1].query).items()
+
+
+def test_a_full_refresh_by_hand_starts_over(tmp_path: Path, sandbox: Sandbox) -> None:
+    chosen = {name: str(given["default"]) for name, given in INPUTS.items()}
+    runner = make_runner(tmp_path / "runner", sandbox, inputs=chosen)
+    assert runner.run(STEPS[-1:])[0] == 0
+    asked = len(sandbox.data_requests)
+
+    runner.inputs = chosen | {"full_refresh": "true"}
+    code, log = runner.run(STEPS[-1:])
+
+    assert code == 0, log
+    assert "cursor" not in dict(sandbox.data_requests[asked].query)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "configured", "expected"),
+    [
+        ("", "", "bigquery"),
+        ("", "snowflake", "snowflake"),
+        ("as scheduled", "snowflake", "snowflake"),
+        ("bigquery", "snowflake", "bigquery"),
+    ],
+)
+def test_the_destination_is_the_chosen_the_configured_or_bigquery(
+    chosen: str, configured: str, expected: str
+) -> None:
+    contexts = {
+        "inputs": {"destination": chosen},
+        "vars": {"CUSTOMERGAUGE_DESTINATION": configured},
+    }
+    assert evaluate(STEPS[-1]["env"]["LOAD_DESTINATION"], contexts) == expected
+
+
+def test_the_choices_are_those_of_the_command() -> None:
+    assert INPUTS["period_field"]["options"] == ["none", *PERIOD_FIELDS]
+    assert {"bigquery", "snowflake"} < set(INPUTS["destination"]["options"])
+
+
+def test_the_clock_is_off_the_full_hour() -> None:
+    (schedule,) = ON["schedule"]
+    minute, *others = schedule["cron"].split()
+    assert 5 < int(minute) < 55
+    assert others == ["*"] * 4
+
+
+def test_one_load_at_a_time_and_never_cancelled() -> None:
+    assert LOAD["concurrency"]["cancel-in-progress"] is False
+    assert "${{" not in LOAD["concurrency"]["group"]
+
+
+def test_secrets_are_in_the_environment_of_one_step_alone() -> None:
+    named = re.findall(r"secrets\.(\w+)", TEXTS["load.yml"])
+    in_last_step = {
+        name: text for name, text in STEPS[-1]["env"].items() if "secrets." in str(text)
+    }
+    assert in_last_step == {name: f"${{{{ secrets.{name} }}}}" for name in named}
+    assert "secrets." not in TEXTS["ci.yml"]
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_actions_are_pinned_by_commit_and_the_same_everywhere(name: str) -> None:
+    used = re.findall(r"uses: (.*)", TEXTS[name])
+    assert used
+    for action in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+        for other in TEXTS.values():
+            assert other.count(action.partition("@")[0] + "@") == other.count(action)
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_jobs_have_least_permissions_and_an_end(name: str) -> None:
+    assert READ[name]["permissions"] == {}
+    for job in READ[name]["jobs"].values():
+        assert job["permissions"] == {"contents": "read"}
+        assert job["timeout-minutes"] <= 120
+        for step in job["steps"]:
+            assert "${{" not in step.get("run", "")
+            if step.get("uses", "").startswith("actions/checkout"):
+                assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS, ids=lambda path: path.stem)
+def test_requirements_are_pinned_and_have_no_address(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert "://" not in text
+    entries = [
+        line for line in text.replace("\\\n", "").splitlines() if not line.startswith(("#", " "))
+    ]
+    assert entries
+    for entry in entries:
+        assert re.match(r"[\w.-]+==[\w.]+( |$)", entry)
+        # Constraints are for tests alone, and have no hashes.
+        assert path.stem == "lowest" or "--hash=sha256:" in entry
+
+
+@pytest.mark.parametrize(
+    ("name", "extras"), [("load", ("bigquery", "snowflake")), ("lowest", ("dev",))]
+)
+def test_the_pins_are_within_what_the_project_allows(name: str, extras: tuple[str, ...]) -> None:
+    text = (ROOT / ".github" / "requirements" / f"{name}.txt").read_text("utf-8")
+    pinned = defaultdict(list)
+    for package, version in re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE):
+        pinned[canonicalize_name(package)].append(version)
+    project: Any = tomlkit.parse((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    asked = list(project["dependencies"])
+    for extra in extras:
+        asked += project["optional-dependencies"][extra]
+    for requirement in map(Requirement, asked):
+        versions = pinned[canonicalize_name(requirement.name)]
+        assert versions, requirement
+        assert all(map(requirement.specifier.contains, versions)), (requirement, versions)
