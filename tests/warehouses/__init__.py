@@ -1,0 +1,1 @@
+"""Local stand-ins for the warehouses, and what is proven with them."""

@@ -1,0 +1,1 @@
+"""Server wrappers; each runs in the environment of its emulator."""

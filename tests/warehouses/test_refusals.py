@@ -1,0 +1,116 @@
+"""Destinations that would hold wrong rows, and destinations whose packages are missing."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import dlt
+import pytest
+
+from customergauge_source import load_in_checkpoints
+from customergauge_source.exceptions import ConfigurationError
+from customergauge_source.sandbox import Sandbox
+from tests.support import environment, make_source, run_load
+
+# Makes the vendors' clients impossible to import, in every Python that has it on its path.
+_BLOCKER = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith(("google.cloud", "google.api_core", "google.auth", "snowflake")):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
+_CONFIGURED = {
+    "bigquery": {
+        "DESTINATION__BIGQUERY__CREDENTIALS": json.dumps(
+            {
+                "type": "service_account",
+                "project_id": "p",
+                "private_key": "k",
+                "client_email": "loader@p.iam.gserviceaccount.com",
+            }
+        )
+    },
+    "snowflake": {"DESTINATION__SNOWFLAKE__CREDENTIALS": "snowflake://u:p@account/db?warehouse=w"},
+}
+
+
+def test_files_are_refused_before_anything_is_requested(tmp_path: Path, sandbox: Sandbox) -> None:
+    lake = tmp_path / "lake"
+    settings = {"DESTINATION__FILESYSTEM__BUCKET_URL": lake.as_uri()}
+
+    ended = run_load(
+        tmp_path,
+        "--destination",
+        "filesystem",
+        "--json",
+        env=environment(tmp_path, sandbox, **settings),
+    )
+
+    assert ended.code == 2
+    assert ended.out == ""
+    error, remedy = ended.err.splitlines()
+    assert "filesystem cannot replace a response together with its children" in error
+    assert "ducklake" in remedy
+    assert sandbox.requests == []
+    assert not lake.exists()
+
+
+@pytest.mark.parametrize("table_format", ["native", "delta", "iceberg"])
+def test_a_script_of_ones_own_is_refused_as_well(
+    workdir: Path, sandbox: Sandbox, table_format: Any
+) -> None:
+    lake = dlt.destinations.filesystem((workdir / "lake").as_uri())
+    pipeline = dlt.pipeline("mine", destination=lake, dataset_name="lake")
+    source = make_source(sandbox)
+    source.responses.apply_hints(table_format=table_format)
+
+    with pytest.raises(ConfigurationError, match="cannot replace a response together"):
+        load_in_checkpoints(pipeline, source)
+
+    assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("destination", ["delta", "iceberg"])
+def test_a_table_format_is_no_destination(
+    tmp_path: Path, sandbox: Sandbox, destination: str
+) -> None:
+    ended = run_load(tmp_path, "--destination", destination, env=environment(tmp_path, sandbox))
+
+    assert ended.code == 2
+    error, remedy = ended.err.splitlines()
+    assert "no such destination" in error
+    assert "bigquery, snowflake" in remedy
+    assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("configured", [True, False])
+@pytest.mark.parametrize("destination", list(_CONFIGURED))
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(
+    tmp_path: Path, sandbox: Sandbox, destination: str, *, configured: bool
+) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(_BLOCKER, encoding="utf-8")
+    settings = {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
+    if configured:
+        settings |= _CONFIGURED[destination]
+
+    ended = run_load(
+        tmp_path,
+        "--destination",
+        destination,
+        env=environment(tmp_path, sandbox, **settings),
+    )
+
+    assert ended.code == 2
+    assert ended.out == ""
+    assert len(ended.err.splitlines()) == 2
+    assert f"pip install '.[{destination}]'" in ended.err
+    assert sandbox.requests == []
