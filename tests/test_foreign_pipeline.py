@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dlt
 import duckdb
 import pytest
+from dlt.common.runtime import run_context
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from customergauge_source import customergauge_source
@@ -17,17 +19,22 @@ from tests.truth import differences, loaded
 
 
 @pytest.fixture
-def configured(workdir: Path, sandbox: Sandbox) -> Sandbox:
+def configured(workdir: Path, sandbox: Sandbox) -> Iterator[Sandbox]:
     """A sandbox that .dlt/secrets.toml in the working directory leads to."""
-    (workdir / ".dlt").mkdir()
-    (workdir / ".dlt" / "secrets.toml").write_text(
+    secrets = workdir / ".dlt" / "secrets.toml"
+    secrets.parent.mkdir()
+    secrets.write_text(
         "[sources.customergauge]\n"
         f'api_url = "{sandbox.url}"\nauth_url = "{sandbox.url}"\nper_page = 100\n'
         "[sources.customergauge.credentials]\n"
         f'client_id = "{sandbox.client_id}"\nclient_secret = "{sandbox.client_secret}"\n',
         encoding="utf-8",
     )
-    return sandbox
+    # dlt reads the files once in a process, when a setting is first asked for.
+    run_context.active().reload()
+    yield sandbox
+    secrets.unlink()
+    run_context.active().reload()
 
 
 def test_dlt_injects_the_configuration(workdir: Path, configured: Sandbox) -> None:
