@@ -83,7 +83,7 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
             position: Where the feed stands; moved back if a page has to wait for the next
                 package.
         """
-        declaration.declare(schema, self._resource)
+        declaration.declare(schema, self._resource, extraction.file_format())
         self._schema = schema
         self._position = position
         self._load_id = extraction.load_id()

@@ -47,11 +47,18 @@ _PARTITIONED: Final = {
 }
 
 
-def declare(schema: Schema, resource: str) -> None:
-    """Puts the declared tables into a schema, typed and described."""
+def declare(schema: Schema, resource: str, file_format: str) -> None:
+    """Puts the declared tables into a schema, typed and described.
+
+    Args:
+        schema: The schema that is being extracted into.
+        resource: Name of the resource, and so of its root table.
+        file_format: Format of the files that dlt loads the tables from.
+    """
     columns = {**_columns(RESPONSE), **_named(_ROOT_COLUMNS)}
     columns[KEY] |= {"nullable": False, "primary_key": True}
-    _update(schema, resource, columns, RESPONSE.description, {**_root(resource), **_PARTITIONED})
+    root = {"resource": resource, "write_disposition": "merge", "file_format": file_format}
+    _update(schema, resource, columns, RESPONSE.description, {**root, **_PARTITIONED})
     values = Shape(
         fields=REJECTED_VALUE_FIELDS,
         description="Values of a response that their columns could not take.",
@@ -64,7 +71,7 @@ def declare(schema: Schema, resource: str) -> None:
     columns = {**_columns(Shape(fields=REJECTED_RECORD_FIELDS)), **_named(_ROOT_COLUMNS)}
     columns["_dlt_id"] |= {"primary_key": True}
     description = "Entries of the feed that are no loadable records."
-    _update(schema, REJECTED_RECORDS, columns, description, _root(resource))
+    _update(schema, REJECTED_RECORDS, columns, description, root)
 
 
 def declare_nested(schema: Schema, name: str, parent: str) -> None:
@@ -116,10 +123,6 @@ def unseen_tables(schema: Schema) -> set[str]:
         if not name.startswith("_dlt")
         and not cast("Mapping[str, Any]", table.get("x-normalizer", {})).get("seen-data")
     }
-
-
-def _root(resource: str) -> dict[str, Any]:
-    return {"resource": resource, "write_disposition": "merge", "file_format": "parquet"}
 
 
 def _below(name: str, shape: Shape) -> Iterator[tuple[str, str, Shape]]:

@@ -44,6 +44,20 @@ def load_id() -> str:
         return ""
 
 
+def file_format() -> str:
+    """Returns the format of the files that dlt loads: Parquet, if the destination reads it itself.
+
+    Where dlt has to send Parquet over ADBC, as to PostgreSQL, it would take CSV without ADBC, in
+    which an empty text is NULL, and with ADBC fail on a table without rows.
+    """
+    pipeline = active_pipeline()
+    if pipeline is None or pipeline.destination is None:
+        return "parquet"
+    able = pipeline.destination.capabilities()
+    over_adbc = able.loader_file_format_selector is not None
+    return str(able.preferred_loader_file_format) if over_adbc else "parquet"
+
+
 def collector() -> Collector:
     """Returns what progress is told to."""
     pipeline = active_pipeline()

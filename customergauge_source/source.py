@@ -104,7 +104,7 @@ def responses(client: CustomerGaugeClient, query: Query, chain: ArrowChain) -> D
         chain: The last step.
     """
 
-    @dlt.resource(name=RESPONSES, write_disposition="merge", primary_key=KEY, file_format="parquet")
+    @dlt.resource(name=RESPONSES, write_disposition="merge", primary_key=KEY)
     def read() -> Iterator[DataItemWithMeta]:
         if query.is_one_off and drops_tables():
             raise ConfigurationError(

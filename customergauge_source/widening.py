@@ -10,6 +10,7 @@ from __future__ import annotations
 from dlt.common import logger
 from dlt.common.destination.client import WithStagingDataset
 from dlt.common.schema import Schema
+from dlt.common.schema.typing import TColumnSchema
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.pipeline.exceptions import PipelineConfigMissing
 
@@ -38,19 +39,21 @@ def widen_to_text(schema: Schema, table: str, column: str) -> bool:
         return False
     if not isinstance(client, SqlJobClientBase):
         return False
+    hint = schema.tables[table]["columns"][column]
     with client:
-        _widen(client, table, column)
+        _widen(client, table, hint)
         if isinstance(client, WithStagingDataset):
             with client.with_staging_dataset():
-                _widen(client, table, column)
-    schema.tables[table]["columns"][column]["data_type"] = "text"
+                _widen(client, table, hint)
+    hint["data_type"] = "text"
     logger.warning("Column %s.%s was made text: the API changed its type.", table, column)
     return True
 
 
-def _widen(client: SqlJobClientBase, table: str, column: str) -> None:
+def _widen(client: SqlJobClientBase, table: str, hint: TColumnSchema) -> None:
     if not client.is_storage_initialized():
         return
+    column = str(hint["name"])
     sql = client.sql_client
     wide = f"_dlt_text__{column}"  # no field of the API gets such a name
     fold = sql.capabilities.casefold_identifier  # Snowflake answers in capitals
@@ -66,7 +69,11 @@ def _widen(client: SqlJobClientBase, table: str, column: str) -> None:
     if not has_new:
         sql.execute_sql(f"ALTER TABLE {name} ADD COLUMN {new} {text}")
     if has_old:
-        spelled = f"SET {new} = CAST({old} AS {text}) WHERE {old} IS NOT NULL"
-        sql.execute_sql(f"UPDATE {name} {spelled}")
+        spelled = f"CAST({old} AS {text})"
+        if hint["data_type"] == "double":  # most destinations spell 2.0 as 2
+            is_whole = f"{spelled} NOT LIKE '%.%' AND {spelled} NOT LIKE '%e%'"
+            spelled = f"CASE WHEN {is_whole} THEN CONCAT({spelled}, '.0') ELSE {spelled} END"
+        update = f"UPDATE {name} SET {new} = {spelled}"  # noqa: S608 - escaped names
+        sql.execute_sql(f"{update} WHERE {old} IS NOT NULL")
         sql.execute_sql(f"ALTER TABLE {name} DROP COLUMN {old}")
     sql.execute_sql(f"ALTER TABLE {name} RENAME COLUMN {new} TO {old}")

@@ -116,12 +116,7 @@ def test_every_step_leaves_the_rows_that_duckdb_has(
         assert [each.committed() for each in trials] == before
 
 
-def test_an_empty_text_is_not_null(
-    warehouse: Target, trial: Trial, reference: Trial, request: pytest.FixtureRequest
-) -> None:
-    if warehouse.name == "postgres":
-        reason = "without adbc_driver_manager dlt loads CSV, in which an empty text is NULL"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_an_empty_text_is_not_null(trial: Trial, reference: Trial) -> None:
     with Sandbox(responses=3) as sandbox:
         sandbox.redeliver(sandbox.records[0]["number_customergauge"], email="")
         for each in (trial, reference):
@@ -130,11 +125,8 @@ def test_an_empty_text_is_not_null(
 
 
 def test_decimal_numbers_keep_their_spelling_when_their_column_becomes_text(
-    warehouse: Target, trial: Trial, full: dict[str, Any], request: pytest.FixtureRequest
+    trial: Trial, full: dict[str, Any]
 ) -> None:
-    if warehouse.name == "postgres":
-        reason = "widening casts a double by the destination's own rules: 2.0 becomes 2"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     with Sandbox(responses=0) as sandbox:
         for cgid, value in enumerate((2.0, 0.1, "text"), start=1):
             sandbox.append(full | {"number_customergauge": cgid, "unknown": value})
