@@ -6,7 +6,7 @@ job mostly is, does without.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -80,8 +80,8 @@ def decode_as_documented(body: bytes) -> tuple[pa.StructArray, int | None] | Non
     return records, answer["cursor"][0].as_py()["next"] if answer["cursor"][0].is_valid else None
 
 
-def join(first: pa.StructArray, second: pa.StructArray) -> pa.StructArray | None:
-    """Returns the records of two pages as one array; None if they share a CGID."""
-    joined = pa.concat_arrays([first, second])
+def join(pages: Sequence[pa.StructArray]) -> pa.StructArray | None:
+    """Returns the records of pages as one array; None if two of them share a CGID."""
+    joined = pa.concat_arrays(pages)
     distinct = pc.unique(pc.struct_field(joined, KEY))
     return joined if len(distinct) == len(joined) else None

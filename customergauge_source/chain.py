@@ -6,8 +6,8 @@ same load package, and their declarations say how they hang together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -18,16 +18,19 @@ from dlt.extract.items import DataItemWithMeta
 from dlt.extract.items_transform import ItemTransform
 
 from customergauge_source import declaration, extraction
+from customergauge_source.client import Page
 from customergauge_source.drift import Drift, TypeClashError
+from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.nested_arrow import receive_arrow
 from customergauge_source.position import Position
-from customergauge_source.records import RejectedRecord
-from customergauge_source.schema import REJECTED_RECORDS, REJECTED_VALUES, RESPONSE, RESPONSES
+from customergauge_source.records import RejectedRecord, sort_out
+from customergauge_source.schema import KEY, REJECTED_RECORDS, REJECTED_VALUES, RESPONSE, RESPONSES
 from customergauge_source.widening import widen_to_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from customergauge_source.rows import Rows
     from customergauge_source.tables import ChainBuilder
 
 _REJECTED_VALUES: Final = f"{RESPONSES}__{REJECTED_VALUES}"
@@ -47,7 +50,7 @@ class PageMeta:
     after: int | None = None
     cursor: int | None = None
     count: int = 0
-    rejected: list[RejectedRecord] = field(default_factory=list)
+    rejected: Sequence[RejectedRecord] = ()
 
 
 class ArrowChain(ItemTransform[Any, dict[str, Any]]):
@@ -75,17 +78,19 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
         self._unknown_fields = unknown_fields
         self.has_to_wait = False
 
-    def begin(self, schema: Schema, position: Position) -> None:
+    def begin(self, schema: Schema, position: Position, *, in_packages: bool) -> None:
         """Starts an extraction.
 
         Args:
             schema: The schema that is being extracted into.
             position: Where the feed stands; moved back if a page has to wait for the next
                 package.
+            in_packages: Whether another package follows in this run.
         """
         declaration.declare(schema, self._resource, extraction.file_format())
         self._schema = schema
         self._position = position
+        self._goes_on = in_packages or position.is_kept
         self._load_id = extraction.load_id()
         self._builder: ChainBuilder | None = None
         self._extracted = extraction.current_resource()
@@ -95,6 +100,7 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
             self._declare_variant(name, parent)
         self._to_materialize = declaration.unseen_tables(schema)
         self._collector = extraction.collector()
+        self._rejected: list[RejectedRecord] = []
         self.has_to_wait = False
         self._custom_metrics = {
             "pages": 0,
@@ -110,10 +116,44 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
         """Pages in this package until now."""
         return int(self._custom_metrics["pages"])
 
-    def finish(self) -> Iterator[DataItemWithMeta]:
-        """Notes that the feed is at its end; on an empty account, asks for empty tables."""
-        self._custom_metrics["caught_up"] = True
-        if self._to_materialize:
+    def note(self, page: Page) -> DataItemWithMeta:
+        """Notes a page, and moves the position; returns what is to be yielded for it.
+
+        It comes ahead of the yield, as a limit would not let the cursor move after it, and a
+        filter may leave nothing of a page.
+        """
+        records: Any = page.data
+        rejected: list[RejectedRecord] = []
+        if isinstance(records, list):
+            records, rejected = sort_out(records, page.cursor)
+        meta = PageMeta(page.after, page.cursor, page.count, rejected)
+        self._move(meta.cursor, meta, 1)
+        self._rejected += rejected
+        self._collector.update("pages", inc=page.count)
+        return DataItemWithMeta(meta, records)
+
+    def _take_back(self, meta: PageMeta) -> None:
+        """Forgets a page that has to come again."""
+        self._move(meta.after, meta, -1)
+        self._rejected = [entry for entry in self._rejected if entry not in meta.rejected]
+        self.has_to_wait = True
+
+    def _move(self, cursor: int | None, meta: PageMeta, sign: int) -> None:
+        self._position.move(cursor)
+        counts = self._custom_metrics
+        if self._position.is_kept:
+            counts["cursor"] = cursor
+        counts["pages"] += sign * meta.count
+        counts["rejected"] += sign * len(meta.rejected)
+
+    def finish(self, *, at_end: bool) -> Iterator[DataItemWithMeta]:
+        """Ends an extraction; asks for the tables that no page has asked for.
+
+        Args:
+            at_end: Whether the feed was read to its end; then even an empty account gets tables.
+        """
+        self._custom_metrics["caught_up"] = at_end
+        if self._rejected or (at_end and self._to_materialize):
             yield DataItemWithMeta(PageMeta(), [])
 
     def __call__(self, item: Any, meta: Any = None) -> Any:  # noqa: ANN401 - dlt's signature
@@ -121,13 +161,18 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
         try:
             return self._of_page(item, meta)
         except TypeClashError as clash:
+            if not self._goes_on:
+                raise ConfigurationError(
+                    f"The type of {clash} changes within the load package, and what is bounded by"
+                    " a period or a CGID cannot go on in a second run.",
+                    "Load it with load_in_checkpoints, which cuts load packages as needed.",
+                ) from None
             logger.warning(
                 "The type of %s changes: the load package ends before this page, so that the"
-                " column can become text.",
+                " column can become text. The rest comes with the next one.",
                 clash,
             )
-            self._position.move(meta.after)
-            self.has_to_wait = True
+            self._take_back(meta)
             return None
 
     def _of_page(self, records: Any, meta: PageMeta) -> Iterator[DataItemWithMeta]:  # noqa: ANN401
@@ -139,13 +184,16 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
             self._builder = ChainBuilder(
                 RESPONSE, self._make_drift(), zone=self._zone, load_id=self._load_id
             )
-        rows = ObjectRows(records) if isinstance(records, list) else StructRows(records)
+        if isinstance(records, list):
+            _check_keys(records)
+            rows: Rows = ObjectRows(records)
+        else:
+            rows = StructRows(records)
         chain = self._builder.build(rows, meta.cursor or 0)
         tables = dict(chain.tables)
-        tables[REJECTED_RECORDS] = rejected_records(
-            self._resource, meta.cursor, self._load_id, meta.rejected
-        )
-        self._count(len(rows), meta, tables)
+        tables[REJECTED_RECORDS] = rejected_records(self._resource, self._load_id, self._rejected)
+        self._rejected = []
+        self._count(len(rows), tables)
         for name, parent in chain.parents.items():
             if name not in self._declared:
                 declaration.declare_nested(self._schema, name, parent)
@@ -175,13 +223,18 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
             widen=lambda table, column: widen_to_text(schema, table, column),
         )
 
-    def _count(self, records: int, meta: PageMeta, tables: Mapping[str, pa.Table]) -> None:
+    def _count(self, records: int, tables: Mapping[str, pa.Table]) -> None:
         counts = self._custom_metrics
-        counts["pages"] += meta.count
-        self._collector.update("pages", inc=meta.count)
-        if meta.cursor is not None and self._position.is_kept:
-            counts["cursor"] = meta.cursor
         counts["records"] += records
-        counts["rejected"] += len(meta.rejected)
         values = tables.get(_REJECTED_VALUES)
         counts["rejected_values"] += values.num_rows if values is not None else 0
+
+
+def _check_keys(records: Sequence[Any]) -> None:
+    """Checks that the user's own steps left records with their key."""
+    for record in records:
+        if not isinstance(record, dict) or type(record.get(KEY)) is not int:
+            raise ConfigurationError(
+                f"A step on {RESPONSES} returned what is no record with {KEY}.",
+                f"Let add_map return the record, and leave its {KEY} as it is.",
+            )

@@ -7,9 +7,11 @@ it to a crash; in checkpoints a crash costs one of them at most.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from dlt import Pipeline
 from dlt.common import logger
 from dlt.common.exceptions import DltException
 from dlt.common.pipeline import ExtractInfo
+from dlt.common.typing import TRefreshMode
 from dlt.extract import DltSource
 from filelock import FileLock, Timeout
 
@@ -143,13 +146,12 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
         loader = _Loader(pipeline, stack)
         summary.add_package(loader.load())  # what an earlier run left behind
         stack.enter_context(reading_across_packages(checkpoint_pages, max_pages))
-        refresh = full_refresh
+        refresh: TRefreshMode | None = "drop_sources" if full_refresh else None
         while not summary.caught_up:
-            if refresh:
-                extracted = pipeline.extract(source, refresh="drop_sources")
-            else:
-                extracted = pipeline.extract(source)
-            refresh = False
+            extracted = pipeline.extract(source, refresh=refresh)
+            refresh = None
+            # What else is in the source has been read whole.
+            source = source.with_resources(*dict(_metrics(extracted)))
             committed = loader.load()
             summary.add_package(committed)
             summary.add_counts(extracted)
@@ -172,12 +174,15 @@ def exclusive(pipeline: Pipeline) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{pipeline.pipeline_name}.lock", is_singleton=True)
     try:
-        with lock.acquire(blocking=False):
-            yield
+        lock.acquire(blocking=False)
     except Timeout:
         raise PipelineLockedError(
             f"Another run holds the pipeline {pipeline.pipeline_name} ({lock.lock_file})."
         ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def abort_pending(pipeline: Pipeline) -> list[str]:
@@ -229,12 +234,23 @@ class _Loader:
         if not self._holds:
             self._stack.enter_context(_connected(self._pipeline))
             self._holds = True
-        extracted = self._pipeline.list_extracted_load_packages()
-        normalized = self._pipeline.normalize() if extracted else None
-        loaded = self._pipeline.load()
-        if not loaded.loads_ids:
-            return None
-        return normalized.row_counts if normalized else {}
+        rows = self._rows_left_behind()
+        if self._pipeline.list_extracted_load_packages():
+            rows.update(self._pipeline.normalize().row_counts)
+        return dict(rows) if self._pipeline.load().loads_ids else None
+
+    def _rows_left_behind(self) -> Counter[str]:
+        """Returns the rows of packages that an earlier run normalized, as far as in Parquet."""
+        rows = Counter[str]()
+        for load_id in self._pipeline.list_normalized_load_packages():
+            from pyarrow.parquet import read_metadata  # noqa: PLC0415 - see `arrow`
+
+            with suppress(DltException, ValueError):  # what is broken here, the load will tell
+                package = self._pipeline.get_load_package_info(load_id)
+                for job in chain.from_iterable(package.jobs.values()):
+                    if job.job_file_info.file_format == "parquet":
+                        rows[job.job_file_info.table_name] += read_metadata(job.file_path).num_rows
+        return rows
 
 
 @contextmanager

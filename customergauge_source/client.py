@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,19 +45,28 @@ class Page:
     size: int
     count: int = 1
 
-    def joined(self, following: Page, at_most: int) -> Page | None:
-        """Returns this page and the following as one; None if they cannot be one.
+    @property
+    def is_arrow(self) -> bool:
+        """Whether the page is in Arrow, and so can be joined to others that are."""
+        return not isinstance(self.data, list)
 
-        Both have to be in Arrow, their CGIDs distinct, and the pages in them `at_most`.
+    @staticmethod
+    def join(pages: Sequence[Page]) -> Page | None:
+        """Returns pages that follow one another as one; None if they share a CGID.
+
+        Args:
+            pages: Pages in Arrow, or a single one of whichever kind.
         """
-        count = self.count + following.count
-        if count > at_most or isinstance(self.data, list) or isinstance(following.data, list):
-            return None
+        first, last = pages[0], pages[-1]
+        if first is last:
+            return first
         from customergauge_source.arrow import join  # noqa: PLC0415 - see there
 
-        data = join(self.data, following.data)
-        size = self.size + following.size
-        return None if data is None else Page(data, self.after, following.cursor, size, count)
+        data = join([page.data for page in pages])
+        if data is None:
+            return None
+        size = sum(page.size for page in pages)
+        return Page(data, first.after, last.cursor, size, sum(page.count for page in pages))
 
 
 class CustomerGaugeClient(RESTClient):
@@ -69,10 +78,18 @@ class CustomerGaugeClient(RESTClient):
     Args:
         api_url: Scheme and host of the API.
         auth_url: Scheme and host of the token endpoint.
-        credentials: Client id and secret.
+        credentials: Client id and secret; the client signs in with a copy of its own.
+        as_objects: Whether all pages are to be lists of Python objects.
     """
 
-    def __init__(self, api_url: str, auth_url: str, credentials: CustomerGaugeCredentials) -> None:
+    def __init__(
+        self,
+        api_url: str,
+        auth_url: str,
+        credentials: CustomerGaugeCredentials,
+        *,
+        as_objects: bool = False,
+    ) -> None:
         runtime = resolve_configuration(RuntimeConfiguration())
         self._retrying = RetryingSession(
             attempts=runtime.request_max_attempts,
@@ -80,28 +97,26 @@ class CustomerGaugeClient(RESTClient):
             backoff=runtime.request_backoff_factor,
             longest_wait=float(runtime.request_max_retry_delay),
         )
-        credentials.session = self._retrying
-        credentials.access_token_url = f"{auth_url}/{TOKEN_PATH}"
-        self._credentials = credentials
-        self._as_objects = False
-        super().__init__(base_url=api_url, auth=credentials, session=self._retrying, config=runtime)
+        self._credentials = credentials.copy()
+        self._credentials.session = self._retrying
+        self._credentials.access_token_url = f"{auth_url}/{TOKEN_PATH}"
+        self._as_objects = as_objects
+        super().__init__(
+            base_url=api_url, auth=self._credentials, session=self._retrying, config=runtime
+        )
 
-    def pages(
-        self, query: Query, cursor: int | None = None, *, as_objects: bool = False
-    ) -> Iterator[Page]:
+    def pages(self, query: Query, cursor: int | None = None) -> Iterator[Page]:
         """Yields pages from the oldest response on, or from a cursor on, until one is empty.
 
         Args:
             query: What to read.
             cursor: Where to go on.
-            as_objects: Whether all pages are to be lists of Python objects.
 
         Raises:
             ApiError: The API failed, refused the request or broke its contract.
             CredentialsRefusedError: A renewed token was refused, too.
         """
         paginator = SyncCursorPaginator(self._broken, cursor)
-        self._as_objects = as_objects
         for page in self.paginate(
             RESPONSES_PATH,
             params=query.params(),
@@ -114,13 +129,8 @@ class CustomerGaugeClient(RESTClient):
                 yield Page(page[0], cursor, paginator.cursor, len(page.response.content))
                 cursor = paginator.cursor
 
-    @property
-    def client_id(self) -> str:
-        """Whose credentials the API is read with."""
-        return str(self._credentials.client_id)
-
     def abandon(self) -> None:
-        """Ends retries under way in another thread."""
+        """Ends retries under way in another thread; the client is of no use after it."""
         self._retrying.abandon()
 
     def extract_response(self, response: Response, data_selector: object) -> list[Any]:

@@ -61,7 +61,13 @@ def _without_surrogates(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, list):
         return [_without_surrogates(item) for item in value]
     if isinstance(value, dict):
-        return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
+        loadable: dict[str, Any] = {}
+        for key, inner in value.items():
+            name = _without_surrogates(key)
+            while name in loadable:  # two keys that differ in such characters alone stay two
+                name += "\ufffd"
+            loadable[name] = _without_surrogates(inner)
+        return loadable
     return value
 
 

@@ -28,12 +28,13 @@ def current_resource() -> DltResource | None:
     return dlt.current.resource() if SourceInjectableContext in Container() else None
 
 
-def drops_tables() -> bool:
-    """Says whether the load package drops tables first, as a full refresh does."""
+def drops_data() -> bool:
+    """Says whether the load package drops or empties tables first, as a refresh does."""
     try:
-        return bool(dlt.current.load_package_state()["state"].get("dropped_tables"))
+        state = dlt.current.load_package_state()["state"]
     except CurrentLoadPackageStateNotAvailable:
         return False
+    return bool(state.get("dropped_tables") or state.get("truncated_tables"))
 
 
 def load_id() -> str:

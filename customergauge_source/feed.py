@@ -79,16 +79,20 @@ class Feed:
             self._thread.start()
         elif self.position != after:
             raise RuntimeError(f"The feed stands at {self.position}, the state at {after}.")
-        while (page := self._take(at_once())) is not None:
+        while taken := self._take(at_once()):
+            page = Page.join(taken)
+            if page is None:
+                page, *rest = taken
+                self.put_back(*rest)
             self.position = page.cursor
             yield page
 
-    def put_back(self, page: Page) -> None:
-        """Puts back the page that was taken last, for the next package."""
+    def put_back(self, *pages: Page) -> None:
+        """Puts back the pages that were taken last; they come again, next."""
         with self._changed:
-            self._pages.appendleft(page)
-            self._held += page.size
-            self.position = page.after
+            self._pages.extendleft(reversed(pages))
+            self._held += sum(page.size for page in pages)
+            self.position = pages[0].after
 
     def close(self) -> None:
         """Ends the thread, promptly; what is buffered is dropped."""
@@ -98,21 +102,25 @@ class Feed:
             self._changed.notify_all()
         self._abandon()
 
-    def _take(self, at_once: int) -> Page | None:
+    def _take(self, at_once: int) -> list[Page]:
+        """Returns the next page, and those in Arrow behind it; nothing at the end of the feed."""
         with self._changed:
             while not self._changed.wait_for(lambda: self._pages or self._ended, timeout=0.2):
                 signals.raise_if_signalled()  # dlt only notes a signal, for us to act on it
             if not self._pages:
                 if self._error is not None:
                     raise self._error
-                return None
-            page = self._pages.popleft()
-            while self._pages and (joined := page.joined(self._pages[0], at_once)) is not None:
-                self._pages.popleft()
-                page = joined
-            self._held -= page.size
+                return []
+            taken = [self._pages.popleft()]
+            count = taken[0].count
+            while taken[0].is_arrow and self._pages and self._pages[0].is_arrow:
+                count += self._pages[0].count
+                if count > at_once:
+                    break
+                taken.append(self._pages.popleft())
+            self._held -= sum(page.size for page in taken)
             self._changed.notify_all()
-            return page
+            return taken
 
     def _run(self, after: int | None) -> None:
         error: BaseException | None = None
@@ -181,26 +189,21 @@ def package_pages() -> int | None:
 
 
 @contextmanager
-def open_feed(
-    owner: object,
-    read: Callable[[int | None], Iterator[Page]],
-    abandon: Callable[[], None],
-) -> Iterator[Feed]:
+def open_feed(owner: object, make: Callable[[int | None], Feed]) -> Iterator[Feed]:
     """Opens a feed for one extraction, or takes up the one that its owner has open.
 
     Args:
         owner: Whose feed it is.
-        read: See `Feed`.
-        abandon: See `Feed`.
+        make: Returns a feed of that many pages, or without a bound.
     """
     packages = _PACKAGES.get()
     if packages is None:
-        feed = Feed(read, abandon)
+        feed = make(None)
         try:
             yield feed
         finally:
             feed.close()
     else:
-        feed = packages.feeds.get(owner) or Feed(read, abandon, max_pages=packages.max_pages)
-        packages.feeds[owner] = feed
-        yield feed
+        if owner not in packages.feeds:
+            packages.feeds[owner] = make(packages.max_pages)
+        yield packages.feeds[owner]

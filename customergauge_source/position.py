@@ -30,11 +30,16 @@ class Position:
     def __init__(self, state: MutableMapping[str, Any], query: Query, client_id: str) -> None:
         self._query = query
         self._entry: dict[str, Any] = {}
+        self._is_other_account = False
         self.is_kept = not query.is_one_off
         if self.is_kept:
             digest = hashlib.sha256(client_id.encode()).hexdigest()[:16]
             scope = f"{digest}/{query.outbound_filter or ''}"
-            self._entry = state.setdefault("cursors", {}).setdefault(scope, self._entry)
+            cursors = state.setdefault("cursors", {})
+            self._is_other_account = bool(cursors) and not any(
+                known.startswith(f"{digest}/") for known in cursors
+            )
+            self._entry = cursors.setdefault(scope, self._entry)
 
     @property
     def cursor(self) -> int | None:
@@ -48,8 +53,13 @@ class Position:
         else:
             self._entry.update(cursor=cursor, include=sorted(self._query.include))
 
-    def warn_if_include_grew(self) -> None:
-        """Warns if rows that were loaded before lack lists that are now asked for."""
+    def warn_of_gaps(self) -> None:
+        """Warns if rows lack lists that are now asked for, or if all are about to be read again."""
+        if self._is_other_account:
+            logger.warning(
+                "This client id has no cursor yet: everything is read from the oldest response on,"
+                " and merged with what an other client id loaded."
+            )
         before = self._entry.get("include")
         added = sorted(set(self._query.include) - set(before if before is not None else ()))
         if before is not None and added:

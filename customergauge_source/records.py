@@ -22,19 +22,25 @@ class RejectedRecord:
     Attributes:
         record: The entry as JSON text.
         reason: Why it cannot be loaded.
+        cursor: The cursor that its page came back with.
         position: Its place in the page, from 0.
     """
 
     record: str
     reason: str
+    cursor: int
     position: int
 
 
-def sort_out(data: list[Any]) -> tuple[list[JsonObject], list[RejectedRecord]]:
+def sort_out(data: list[Any], cursor: int) -> tuple[list[JsonObject], list[RejectedRecord]]:
     """Parts a page into records that load and entries that do not.
 
     Of records with the same CGID the later one stays, whole. Older shapes become the documented
     one: a comment that is a plain string, drivers that are labels.
+
+    Args:
+        data: The page.
+        cursor: The cursor that it came back with.
     """
     accepted: dict[int, JsonObject] = {}
     rejected: list[RejectedRecord] = []
@@ -42,7 +48,7 @@ def sort_out(data: list[Any]) -> tuple[list[JsonObject], list[RejectedRecord]]:
         try:
             cgid = _cgid(record)
         except UnfitError as unfit:
-            rejected.append(RejectedRecord(to_json(record), str(unfit), position))
+            rejected.append(RejectedRecord(to_json(record), str(unfit), cursor, position))
             continue
         accepted.pop(cgid, None)  # so that the later one also takes the later place
         accepted[cgid] = _put_right(record, cgid)

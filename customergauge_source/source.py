@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, cast
 
 import dlt
 from dlt.extract import DltResource
 from dlt.extract.items import DataItemWithMeta
-from dlt.extract.items_transform import LimitItem
-from dlt.extract.pipe import Pipe
 
 from customergauge_source.auth import CustomerGaugeCredentials
-from customergauge_source.chain import ArrowChain, PageMeta
+from customergauge_source.chain import ArrowChain
 from customergauge_source.client import CustomerGaugeClient
-from customergauge_source.exceptions import ConfigurationError
-from customergauge_source.extraction import drops_tables
-from customergauge_source.feed import open_feed, package_pages
+from customergauge_source.exceptions import CustomerGaugeError
+from customergauge_source.feed import Feed, open_feed, package_pages
 from customergauge_source.position import Position
 from customergauge_source.query import Query, base_url, check_one_of, zone
-from customergauge_source.records import RejectedRecord, sort_out
 from customergauge_source.schema import KEY, RESPONSES
 from customergauge_source.settings import (
     INCLUDES,
@@ -28,6 +23,7 @@ from customergauge_source.settings import (
     PER_PAGE,
     UNKNOWN_FIELDS,
 )
+from customergauge_source.usage import check_usage
 
 
 @dlt.source(name="customergauge", section="customergauge")
@@ -85,64 +81,63 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
         end_date=end_date,
     )
     check_one_of("unknown_fields", unknown_fields, UNKNOWN_FIELDS)
-    client = CustomerGaugeClient(
-        base_url("api", region, api_url), base_url("auth", region, auth_url), credentials
+    connect = partial(
+        CustomerGaugeClient,
+        base_url("api", region, api_url),
+        base_url("auth", region, auth_url),
+        credentials,
     )
-    return responses(client, query, ArrowChain(RESPONSES, zone(timezone), unknown_fields))
+    chain = ArrowChain(RESPONSES, zone(timezone), unknown_fields)
+    return responses(connect, str(credentials.client_id), query, chain)
 
 
-def responses(client: CustomerGaugeClient, query: Query, chain: ArrowChain) -> DltResource:
+def responses(
+    connect: Callable[..., CustomerGaugeClient], client_id: str, query: Query, chain: ArrowChain
+) -> DltResource:
     """Returns the resource `responses`.
 
     It yields one item for each page, so that `add_limit` counts pages. With a step of yours on
-    it (`add_map`, `add_filter`, …) the item is the list of records as the API sent them, as on
-    any resource; otherwise it is an Arrow batch. The last step turns either into the tables.
+    it (`add_map`, `add_filter`) the item is the list of the page's records, in the documented
+    shape; otherwise it is an Arrow batch. The last step turns either into the tables.
 
     Args:
-        client: Reads the API.
+        connect: Opens a client; is told whether pages are to be Python objects (`as_objects`).
+        client_id: Whose responses are read.
         query: What to read.
         chain: The last step.
     """
 
     @dlt.resource(name=RESPONSES, write_disposition="merge", primary_key=KEY)
     def read() -> Iterator[DataItemWithMeta]:
-        if query.is_one_off and drops_tables():
-            raise ConfigurationError(
-                "A full refresh would drop all responses, and load those of the period, or the"
-                " one response, alone.",
-                "Set either a full refresh, or a period or number_customergauge.",
-            )
-        position = Position(dlt.current.resource_state(), query, client.client_id)
-        position.warn_if_include_grew()
-        chain.begin(dlt.current.source_schema(), position)
         limit = package_pages()
-        steps = cast("Pipe", dlt.current.pipe()).steps[1:]
-        as_objects = any(not isinstance(step, (ArrowChain, LimitItem)) for step in steps)
-        one_by_one = any(isinstance(step, LimitItem) for step in steps)
+        steps = check_usage(query, in_packages=limit is not None)
+        position = Position(dlt.current.resource_state(), query, client_id)
+        position.warn_of_gaps()
+        chain.begin(dlt.current.source_schema(), position, in_packages=limit is not None)
 
         def at_once() -> int:
             room = PAGES_PER_ITEM if limit is None else limit - chain.pages
-            return 1 if one_by_one else min(room, PAGES_PER_ITEM)
+            return 1 if steps.has_limit else min(room, PAGES_PER_ITEM)
 
-        pages = partial(client.pages, query, as_objects=as_objects)
-        with open_feed(chain, pages, client.abandon) as feed:
+        def make_feed(max_pages: int | None) -> Feed:
+            client = connect(as_objects=steps.see_records)
+            return Feed(partial(client.pages, query), client.abandon, max_pages=max_pages)
+
+        with open_feed(chain, make_feed) as feed:
             after = position.cursor if position.is_kept else feed.position
-            for page in feed.pages(after, at_once):
-                records: Any = page.data
-                rejected: list[RejectedRecord] = []
-                if isinstance(records, list):
-                    records, rejected = sort_out(records)
-                position.move(page.cursor)  # ahead of the yield, or a limit would not move it
-                yield DataItemWithMeta(
-                    PageMeta(page.after, page.cursor, page.count, rejected), records
-                )
-                if chain.has_to_wait:
-                    feed.put_back(page)
-                    return
-                if chain.pages == limit:
-                    return
-            if feed.is_at_end:
-                yield from chain.finish()
+            try:
+                for page in feed.pages(after, at_once):
+                    yield chain.note(page)
+                    if chain.has_to_wait:
+                        feed.put_back(page)
+                        break
+                    if chain.pages == limit:
+                        break
+            except CustomerGaugeError:
+                # What came before is committed first; the next package will meet the error.
+                if limit is None or not chain.pages:
+                    raise
+            yield from chain.finish(at_end=feed.is_at_end)
 
     resource: DltResource = read()
     return resource.add_step(chain)

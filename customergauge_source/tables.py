@@ -102,10 +102,8 @@ class ChainBuilder:
         return ids
 
 
-def rejected_records(
-    resource: str, cursor: int | None, load_id: str, rejected: Sequence[RejectedRecord]
-) -> pa.Table:
-    """Returns the table of a page's entries that are no loadable records.
+def rejected_records(resource: str, load_id: str, rejected: Sequence[RejectedRecord]) -> pa.Table:
+    """Returns the table of entries that are no loadable records.
 
     Their row ids are made of where they stood and what they were: read again, they are the same.
     """
@@ -114,7 +112,7 @@ def rejected_records(
             "record": entry.record,
             "reason": entry.reason,
             "resource": resource,
-            "cursor": cursor,
+            "cursor": entry.cursor,
             "position": entry.position,
         }
         for entry in rejected
@@ -124,7 +122,7 @@ def rejected_records(
         for name, column in REJECTED_RECORD_FIELDS.items()
     }
     ids = [
-        f"{cursor}-{entry.position}-{hashlib.sha256(entry.record.encode()).hexdigest()[:16]}"
+        f"{entry.cursor}-{entry.position}-{hashlib.sha256(entry.record.encode()).hexdigest()[:16]}"
         for entry in rejected
     ]
     columns["_dlt_load_id"] = pa.array([load_id] * len(rows), pa.string())

@@ -61,12 +61,14 @@ def command(fork_server: subprocess.Popen[str], tmp_path: Path) -> Iterator[Comm
 def open_client(monkeypatch: pytest.MonkeyPatch) -> OpenClient:
     """Opens a client of a sandbox, under settings of the environment."""
 
-    def connect(sandbox: Sandbox | Scripted, **settings: str) -> CustomerGaugeClient:
+    def connect(
+        sandbox: Sandbox | Scripted, *, as_objects: bool = False, **settings: str
+    ) -> CustomerGaugeClient:
         for name, value in {"RUNTIME__REQUEST_BACKOFF_FACTOR": "0.01", **settings}.items():
             monkeypatch.setenv(name, value)
         credentials = CustomerGaugeCredentials()
         credentials.client_id = sandbox.client_id
         credentials.client_secret = sandbox.client_secret
-        return CustomerGaugeClient(sandbox.url, sandbox.url, credentials)
+        return CustomerGaugeClient(sandbox.url, sandbox.url, credentials, as_objects=as_objects)
 
     return connect

@@ -44,7 +44,7 @@ def requests_of(kind: str, sandbox: Sandbox) -> int:
 @pytest.mark.parametrize("kind", RETRIED)
 def test_a_failure_that_passes_is_tried_again(open_client: OpenClient, kind: str) -> None:
     with Sandbox(responses=60, faults=[fault(kind, TRIES - 1)]) as sandbox:
-        pages = open_client(sandbox, **IMPATIENT).pages(Query(per_page=20), as_objects=True)
+        pages = open_client(sandbox, as_objects=True, **IMPATIENT).pages(Query(per_page=20))
 
         assert [record for page in pages for record in page.data] == sandbox.records
         assert requests_of(kind, sandbox) == TRIES
@@ -154,7 +154,7 @@ def test_a_page_fails_again_right_after_its_token_was_renewed(
 ) -> None:
     faults = [Fault("401", page=3), Fault(kind, page=3, times=2)]
     with Sandbox(responses=60, faults=faults) as sandbox:
-        pages = open_client(sandbox, **IMPATIENT).pages(Query(per_page=20), as_objects=True)
+        pages = open_client(sandbox, as_objects=True, **IMPATIENT).pages(Query(per_page=20))
 
         assert [record for page in pages for record in page.data] == sandbox.records
         assert len(sandbox.token_requests) == 2

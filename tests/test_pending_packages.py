@@ -65,7 +65,6 @@ def test_a_pending_package_is_finished_first_and_the_feed_goes_on_behind_it(
         assert differences(command.file, sandbox.records) == []
 
 
-@pytest.mark.xfail(strict=True, reason="a package that is normalized already is not counted")
 def test_the_summary_counts_the_rows_of_a_pending_package(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from customergauge_source import feed as feeds
-from customergauge_source import load_in_checkpoints
+from customergauge_source import load_in_checkpoints, source
 from customergauge_source.client import Page
 from customergauge_source.exceptions import ApiUnavailableError
 from customergauge_source.feed import Feed
@@ -80,7 +79,7 @@ def test_how_far_is_read_ahead_does_not_change_what_is_committed(
 ) -> None:
     with Sandbox(responses=100, latency=0.01) as sandbox:
         usual = commits(workdir, sandbox, "usual")
-        monkeypatch.setattr(feeds, "Feed", partial(Feed, buffer_bytes=1))
+        monkeypatch.setattr(source, "Feed", partial(Feed, buffer_bytes=1))
         tiny = commits(workdir, sandbox, "tiny")
 
     assert usual == tiny

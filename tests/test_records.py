@@ -80,7 +80,6 @@ def test_a_number_of_thousands_of_digits_does_not_end_the_run() -> None:
     assert decode(b"[" + b"1" * 5000 + b"]")
 
 
-@pytest.mark.xfail(strict=True, reason="two keys become one, and the first value is lost")
 def test_keys_that_differ_in_unloadable_characters_stay_two() -> None:
     assert len(decode(rb'{"\ud800": 1, "\ud801": 2}')) == 2
 
@@ -99,7 +98,7 @@ def test_keys_that_differ_in_unloadable_characters_stay_two() -> None:
 )
 def test_a_record_needs_a_whole_number_as_its_cgid(cgid: Any, accepted: int | None) -> None:
     record = {CGID: cgid, "nps": 7}
-    records, rejected = sort_out([record])
+    records, rejected = sort_out([record], 9)
 
     if accepted is None:
         assert records == []
@@ -114,7 +113,7 @@ def test_a_record_needs_a_whole_number_as_its_cgid(cgid: Any, accepted: int | No
 
 @pytest.mark.parametrize("entry", [None, True, 5, 0.5, "text", [], [{CGID: 1}]])
 def test_an_entry_that_is_no_object_is_rejected_with_its_place(entry: Any) -> None:
-    records, (rejected,) = sort_out([{CGID: 1}, entry])
+    records, (rejected,) = sort_out([{CGID: 1}, entry], 9)
 
     assert [record[CGID] for record in records] == [1]
     assert json.loads(rejected.record) == entry
@@ -123,7 +122,7 @@ def test_an_entry_that_is_no_object_is_rejected_with_its_place(entry: Any) -> No
 
 def test_of_the_same_cgid_the_later_stays_whole_in_the_later_place() -> None:
     sent = [{CGID: 1, "nps": 1, "tags": [{}]}, {CGID: 2}, {CGID: "1", "email": "b"}]
-    assert sort_out(sent) == ([{CGID: 2}, {CGID: 1, "email": "b"}], [])
+    assert sort_out(sent, 9) == ([{CGID: 2}, {CGID: 1, "email": "b"}], [])
 
 
 @pytest.mark.parametrize(
@@ -151,5 +150,5 @@ def test_older_shapes_become_the_documented_one(
     record = {CGID: 1, **sent}
     before = json.dumps(record)
 
-    assert sort_out([record]) == ([{CGID: 1, **shape}], [])
+    assert sort_out([record], 9) == ([{CGID: 1, **shape}], [])
     assert json.dumps(record) == before
