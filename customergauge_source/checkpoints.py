@@ -6,6 +6,7 @@ it to a crash; in checkpoints a crash costs one of them at most.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dlt import Pipeline
 from dlt.common import logger
@@ -28,6 +29,9 @@ from customergauge_source.exceptions import ConfigurationError, PipelineLockedEr
 from customergauge_source.failures import reaching_destination
 from customergauge_source.feed import reading_across_packages
 from customergauge_source.settings import CHECKPOINT_PAGES
+
+_TARGET: Final = "customergauge_target"
+"""Key of dlt's local state: a digest of where the last load went."""
 
 
 @dataclass
@@ -142,6 +146,7 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
     )
     with exclusive(pipeline), ExitStack() as stack:
         with reaching_destination():
+            _leave_other_target(pipeline)
             pipeline.sync_destination()
         loader = _Loader(pipeline, stack)
         summary.add_package(loader.load())  # what an earlier run left behind
@@ -183,6 +188,24 @@ def exclusive(pipeline: Pipeline) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _leave_other_target(pipeline: Pipeline) -> None:
+    """Drops the working directory if another destination or dataset was loaded from it last.
+
+    dlt would take over its cursor, and never load what the other target alone has. Packages that
+    are pending for the other target are read again when it is its turn.
+    """
+    config = pipeline.destination_client().config
+    place = f"{config.destination_type} {config.data_location()} {pipeline.dataset_name}"
+    target = hashlib.sha256(place.encode()).hexdigest()
+    before = pipeline.state["_local"].get(_TARGET)
+    if before == target:
+        return
+    if before is not None:
+        logger.warning("The last load went to another place: its working directory is dropped.")
+        pipeline.drop()
+    pipeline.set_local_state_val(_TARGET, target)
 
 
 def abort_pending(pipeline: Pipeline) -> list[str]:

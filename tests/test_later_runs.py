@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from customergauge_source.sandbox import Sandbox
-from tests.support import TABLES, make_pipeline, make_source, query
-from tests.truth import differences
+from tests.command import Command
+from tests.support import DATASET, TABLES, make_pipeline, make_source, query
+from tests.truth import differences, loaded
 
 EMPTY: dict[str, Any] = {"tags": [], "questions": [], "selected_drivers": [], "properties": []}
 
@@ -133,3 +135,30 @@ def test_a_cgid_that_comes_many_times_in_one_package_ends_as_the_last(
         make_pipeline(workdir).run(make_source(sandbox, per_page=1))
 
     assert differences(workdir / "customergauge.duckdb", versions) == []
+
+
+@pytest.mark.parametrize("apart", ["dataset", "file"])
+def test_places_that_are_loaded_in_turn_each_get_everything(command: Command, apart: str) -> None:
+    other = command.folder / "other.duckdb"
+
+    def load(sandbox: Sandbox, *, there: bool) -> None:
+        options = ["--dataset", "other_data"] if there and apart == "dataset" else []
+        env = {"DESTINATION__DUCKDB__CREDENTIALS": str(other)} if there and apart == "file" else {}
+        ended = command(sandbox, *options, **env)
+        assert ended.code == 0, ended.err
+
+    with Sandbox(responses=20) as sandbox:
+        for _ in range(3):
+            load(sandbox, there=False)
+            load(sandbox, there=True)
+            sandbox.arrive(5)
+        assert loaded(command.file) == sorted(
+            record["number_customergauge"] for record in sandbox.records[:-5]
+        )
+        file = other if apart == "file" else command.file
+        dataset = "other_data" if apart == "dataset" else DATASET
+        with duckdb.connect(str(file), read_only=True) as connection:
+            ((count,),) = connection.sql(f"SELECT count(*) FROM {dataset}.responses").fetchall()
+        assert count == 30
+        # Each place was read from its beginning once; then its own cursor was taken up.
+        assert sum("cursor" not in dict(it.query) for it in sandbox.data_requests) == 2
