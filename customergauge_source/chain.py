@@ -20,7 +20,7 @@ from dlt.extract.items_transform import ItemTransform
 from customergauge_source import declaration, extraction
 from customergauge_source.client import Page
 from customergauge_source.drift import Drift, TypeClashError
-from customergauge_source.exceptions import ConfigurationError
+from customergauge_source.exceptions import ConfigurationError, UnknownFieldError
 from customergauge_source.nested_arrow import receive_arrow
 from customergauge_source.position import Position
 from customergauge_source.records import RejectedRecord, sort_out
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from customergauge_source.rows import Rows
-    from customergauge_source.tables import ChainBuilder
+    from customergauge_source.tables import Chain, ChainBuilder
 
 _REJECTED_VALUES: Final = f"{RESPONSES}__{REJECTED_VALUES}"
 
@@ -159,7 +159,7 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
     def __call__(self, item: Any, meta: Any = None) -> Any:  # noqa: ANN401 - dlt's signature
         """Returns the tables of a page, one item each; None if the page has to wait."""
         try:
-            return self._of_page(item, meta)
+            return self._of_page(item)
         except TypeClashError as clash:
             if not self._goes_on:
                 raise ConfigurationError(
@@ -175,7 +175,7 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
             self._take_back(meta)
             return None
 
-    def _of_page(self, records: Any, meta: PageMeta) -> Iterator[DataItemWithMeta]:  # noqa: ANN401
+    def _of_page(self, records: Any) -> Iterator[DataItemWithMeta]:  # noqa: ANN401
         # Only a run that has something to load pays for Arrow.
         from customergauge_source.rows import ObjectRows, StructRows  # noqa: PLC0415
         from customergauge_source.tables import ChainBuilder, rejected_records  # noqa: PLC0415
@@ -189,16 +189,17 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
             rows: Rows = ObjectRows(records)
         else:
             rows = StructRows(records)
-        chain = self._builder.build(rows, meta.cursor or 0)
-        tables = dict(chain.tables)
+        chain = self._builder.build(rows)
+        tables = {name: chain.tables[name] for name in self._admitted(chain)}
         tables[REJECTED_RECORDS] = rejected_records(self._resource, self._load_id, self._rejected)
         self._rejected = []
         self._count(len(rows), tables)
-        for name, parent in chain.parents.items():
+        nested = [name for name in tables if name in chain.parents]
+        for name in nested:
             if name not in self._declared:
-                declaration.declare_nested(self._schema, name, parent)
-                self._declare_variant(name, parent)
-        receive_arrow(self._schema, chain.parents)
+                declaration.declare_nested(self._schema, name, chain.parents[name])
+                self._declare_variant(name, chain.parents[name])
+        receive_arrow(self._schema, nested)
         wanted = {
             name: table
             for name, table in tables.items()
@@ -206,6 +207,27 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
         }
         self._to_materialize -= wanted.keys()
         return iter([dlt.mark.with_table_name(table, name) for name, table in wanted.items()])
+
+    def _admitted(self, chain: Chain) -> list[str]:
+        """Returns the tables that the user's schema contract lets in; dlt sees to columns alone.
+
+        Raises:
+            UnknownFieldError: The contract freezes the tables, and there is a new one.
+        """
+        settings = self._schema.resolve_contract_settings_for_table(self._resource)
+        admitted: list[str] = []
+        for name in chain.tables:
+            parent = chain.parents.get(name)
+            if parent is None or name in self._declared or settings["tables"] == "evolve":
+                admitted.append(name)
+            elif settings["tables"] == "freeze":
+                raise UnknownFieldError(
+                    f"CustomerGauge sent a list that would be a new table, {name}; the schema"
+                    " contract freezes the tables."
+                )
+            else:
+                logger.warning("Table %s is left out, by the schema contract.", name)
+        return [name for name in admitted if chain.parents.get(name, name) in admitted]
 
     def _declare_variant(self, name: str, parent: str | None) -> None:
         """Tells dlt of a table beside the resource's own, before its first data comes."""

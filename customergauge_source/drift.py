@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol, cast, get_args
 
 from dlt.common import logger
+from dlt.common.normalizers.naming import NamingConvention
 
 from customergauge_source.exceptions import UnknownFieldError
 from customergauge_source.schema import DataType
@@ -30,6 +31,8 @@ class TypeClashError(Exception):
     """A column that this load package already carries would have to change its type."""
 
 
+_LONGEST_NAME: Final = 150
+"""Characters of a name: dlt makes file names of those of tables, which the system limits to 255."""
 _RESERVED: Final = "_dlt"
 """dlt's own columns begin like this."""
 
@@ -66,23 +69,39 @@ class Drift:
         except ValueError:
             return ""
         name = self._naming.shorten_fragments(*fragments)
+        if len(name) > _LONGEST_NAME:
+            name = NamingConvention.shorten_identifier(name, name, _LONGEST_NAME)
         return "" if name.startswith(_RESERVED) else name
 
-    def admits(self, path: Sequence[str]) -> bool:
+    def admits(self, table: str, table_path: Sequence[str], path: Sequence[str]) -> bool:
         """Says whether an unknown field is loaded.
+
+        Args:
+            table: The table that its object belongs to.
+            table_path: Path of the table.
+            path: Path of the field below it.
 
         Raises:
             UnknownFieldError: The setting is to fail on unknown fields.
         """
-        if self._mode == "evolve":
+        if self._mode == "evolve" or self._is_known(table, table_path, path):
             return True
-        field = ".".join(path)
+        field = ".".join((*table_path[1:], *path))
         if self._mode == "fail":
             raise UnknownFieldError(f"CustomerGauge sent a field that is not declared: {field}")
         if field not in self._warned:
             self._warned.add(field)
             logger.warning("Field %s is not declared and was left out (unknown_fields).", field)
         return False
+
+    def _is_known(self, table: str, table_path: Sequence[str], path: Sequence[str]) -> bool:
+        """Says whether a column or a table, or columns of an object, are there for a field."""
+        name = self.name(path)
+        return bool(name) and (
+            self.has_column(table, name)
+            or self.name((*table_path, *path)) in self._known
+            or any(column.startswith(f"{name}__") for column in self._known.get(table, ()))
+        )
 
     def has_column(self, table: str, column: str) -> bool:
         """Says whether the destination's table has this column, or will have it."""

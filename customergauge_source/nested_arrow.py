@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, cast
 
+import yaml
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TTableSchema
 
@@ -27,6 +28,10 @@ class NestedTable(dict[str, Any]):
         if key == "resource":
             return str(self["name"]).split("__", maxsplit=1)[0]
         raise KeyError(key)
+
+
+# A pipeline with import_schema_path or export_schema_path writes its schema as YAML.
+yaml.add_representer(NestedTable, lambda dumper, table: dumper.represent_dict(table))
 
 
 def receive_arrow(schema: Schema, tables: Iterable[str]) -> None:

@@ -78,9 +78,11 @@ def _put_right(record: JsonObject, cgid: int) -> JsonObject:
         record = {**record, KEY: cgid}
     if isinstance(comment := record.get("comment"), str):
         record = {**record, "comment": {"original": comment}}
-    if isinstance(record.get("drivers"), list) and record.get("selected_drivers") is None:
-        record = dict(record)
-        record["selected_drivers"] = [_driver(item) for item in record.pop("drivers")]
+    if "drivers" in record and record.get("selected_drivers") in (None, []):
+        drivers = record["drivers"]
+        if isinstance(drivers, list) or drivers is None:
+            record = {key: value for key, value in record.items() if key != "drivers"}
+            record["selected_drivers"] = [_driver(item) for item in drivers or ()]
     return record
 
 

@@ -7,10 +7,11 @@ carry the same `_dlt_*` keys, so that dlt's own merge of a parent with its child
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -37,7 +38,7 @@ _OPEN: Final = Shape()
 """The shape of what is not declared: everything in it is unknown."""
 _REJECTED: Final = f"{RESPONSES}__{REJECTED_VALUES}"
 _DEEPEST: Final = 8
-"""Unknown objects nested deeper than this are kept as JSON text."""
+"""Unknown objects and lists nested deeper than this are kept as JSON text."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,23 @@ class Chain:
 
     tables: dict[str, pa.Table] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class _Versions:
+    """What a load package has of responses, to tell the versions of one apart.
+
+    Attributes:
+        cgids: Those that are in the package.
+        count: Pages on which some came again.
+    """
+
+    cgids: set[int] = field(default_factory=set)
+    count: int = 0
+
+
+_VERSIONS: Final[WeakValueDictionary[str, _Versions]] = WeakValueDictionary()
+"""By load package: several sources may be extracted into one."""
 
 
 class ChainBuilder:
@@ -68,17 +86,12 @@ class ChainBuilder:
         self._drift = drift
         self._zone = zone
         self._load_id = load_id
-        self._seen: set[int] = set()
+        self._seen = _VERSIONS.setdefault(load_id, _Versions())
 
-    def build(self, records: Rows, cursor: int) -> Chain:
-        """Returns the tables of one page.
-
-        Args:
-            records: Records with distinct CGIDs.
-            cursor: The cursor that the page came back with.
-        """
+    def build(self, records: Rows) -> Chain:
+        """Returns the tables of one page, whose records have distinct CGIDs."""
         cgids = pa.array(records.scalars(KEY), pa.int64())
-        rows = self._row_ids(cgids, cursor)
+        rows = self._row_ids(cgids)
         keys = Keys(cgid=cgids, root=rows, row=rows)
         page = _Page(self._drift, self._zone)
         load_id = pa.repeat(pa.scalar(self._load_id), len(records))
@@ -87,7 +100,7 @@ class ChainBuilder:
         self._drift.note_written(page.chain.tables)
         return page.chain
 
-    def _row_ids(self, cgids: pa.Array, cursor: int) -> pa.Array:
+    def _row_ids(self, cgids: pa.Array) -> pa.Array:
         """Returns the ids of responses: the CGID, short and the same whenever it is read.
 
         A CGID that comes again in the same load package is another version of the response. Its
@@ -95,17 +108,20 @@ class ChainBuilder:
         """
         numbers = cgids.to_pylist()
         ids = cgids.cast(pa.string())
-        if not self._seen.isdisjoint(numbers):
-            again = [f"~{cursor:016x}" if number in self._seen else "" for number in numbers]
+        if not self._seen.cgids.isdisjoint(numbers):
+            self._seen.count += 1
+            version = f"~{self._seen.count:08}"
+            again = [version if number in self._seen.cgids else "" for number in numbers]
             ids = pc.binary_join_element_wise(ids, pa.array(again), "")
-        self._seen.update(numbers)
+        self._seen.cgids.update(numbers)
         return ids
 
 
 def rejected_records(resource: str, load_id: str, rejected: Sequence[RejectedRecord]) -> pa.Table:
     """Returns the table of entries that are no loadable records.
 
-    Their row ids are made of where they stood and what they were: read again, they are the same.
+    Their row ids are made of where they stood and what they were: on the same page, read again,
+    they are the same.
     """
     rows = [
         {
@@ -216,17 +232,36 @@ class _Level:
             scalars = item.fields.keys() == {SCALAR}
             self.lists[path] = (item, *rows.lists(key, self._refuse(path), scalars=scalars))
         known = shape.fields.keys() | shape.objects.keys() | shape.lists.keys()
+        for path, values in self._open_fields(prefix, rows, known):
+            self._add_open(path, values)
+
+    def _open_fields(
+        self, prefix: tuple[str, ...], rows: Rows, known: Collection[str]
+    ) -> list[tuple[tuple[str, ...], list[Any]]]:
+        """Returns paths and values of the fields that are not declared.
+
+        Keys that make the same name are one field, whichever rows of the page have which.
+        """
+        fields: dict[str, tuple[tuple[str, ...], list[Any]]] = {}
         for key in rows.unknown(known):
             path = (*prefix, key)
-            if self._page.drift.admits((*self._path[1:], *path)):
-                self._add_open(path, rows.scalars(key))
+            if not self._page.drift.admits(self._table, self._path, path):
+                continue
+            values = rows.scalars(key)
+            _, taken = fields.setdefault(self._page.drift.name(path) or key, (path, values))
+            for row, value in enumerate(values if taken is not values else ()):
+                if taken[row] is None:
+                    taken[row] = value
+                elif value is not None:
+                    self._refuse(path)(row, value, "another key has its column's name")
+        return list(fields.values())
 
     def _add_open(self, path: tuple[str, ...], values: Sequence[Any]) -> None:
         """Adds a field that is not declared."""
         drift = self._page.drift
         name = drift.name(path)
         if (
-            len(path) > _DEEPEST
+            len(self._path) - 1 + len(path) > _DEEPEST
             or drift.has_column(self._table, name)
             or any(value is not None and type(value) not in (dict, list) for value in values)
         ):

@@ -89,6 +89,12 @@ def _check_hints(resource: DltResource) -> None:
             f" into {resource.table_name}.",
             "Load it under its own name; dataset_name of the pipeline sets the tables apart.",
         )
+    if dlt.config.get("normalize.parquet_normalizer.add_dlt_id", bool):
+        raise ConfigurationError(
+            "normalize.parquet_normalizer.add_dlt_id would give rows other ids than those that"
+            " tie children to their response.",
+            "Leave the setting out; the tables have _dlt_id already.",
+        )
     naming = dlt.current.source_schema().naming
     if naming.PATH_SEPARATOR != _SEPARATOR:
         raise ConfigurationError(

@@ -103,12 +103,13 @@ def in_documented_shape(record: Fields) -> Fields:
     record = dict(record)
     if isinstance(record.get("comment"), str):
         record["comment"] = {"original": record["comment"]}
-    if record.get("selected_drivers") is None and isinstance(record.get("drivers"), list):
+    drivers = record.get("drivers", "absent")
+    if record.get("selected_drivers") in (None, []) and isinstance(drivers, (list, type(None))):
         record["selected_drivers"] = [
             {("primary" if key == "label" else key): value for key, value in driver.items()}
             if isinstance(driver, dict) and "primary" not in driver
             else driver
-            for driver in record.pop("drivers")
+            for driver in record.pop("drivers") or []
         ]
     return record
 

@@ -236,3 +236,13 @@ def test_a_one_off_whose_field_changes_its_type_is_told_to_load_in_checkpoints(
 
     sql = "SELECT brand_new FROM responses WHERE brand_new IS NOT NULL ORDER BY ALL"
     assert query(workdir / "customergauge.duckdb", sql) == [("1",), ("text",)]
+
+
+def test_a_response_that_two_sources_bring_in_one_run_is_there_once(
+    workdir: Path, sandbox: Sandbox
+) -> None:
+    one = sandbox.records[0]["number_customergauge"]
+    sources = [make_source(sandbox, per_page=50), make_source(sandbox, number_customergauge=one)]
+    make_pipeline(workdir).run(sources)
+
+    assert differences(workdir / "customergauge.duckdb", sandbox.records) == []

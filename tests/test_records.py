@@ -140,8 +140,14 @@ def test_of_the_same_cgid_the_later_stays_whole_in_the_later_place() -> None:
         ({"drivers": [], "selected_drivers": None}, {"selected_drivers": []}),
         (
             {"drivers": [{"label": "a"}], "selected_drivers": []},
-            {"drivers": [{"label": "a"}], "selected_drivers": []},
+            {"selected_drivers": [{"primary": "a"}]},
         ),
+        ({"drivers": None}, {"selected_drivers": []}),
+        (
+            {"drivers": [{"label": "a"}], "selected_drivers": [{"primary": "b"}]},
+            {"drivers": [{"label": "a"}], "selected_drivers": [{"primary": "b"}]},
+        ),
+        ({"drivers": "a", "selected_drivers": 0}, {"drivers": "a", "selected_drivers": 0}),
     ],
 )
 def test_older_shapes_become_the_documented_one(

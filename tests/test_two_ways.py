@@ -40,7 +40,7 @@ class Names:
 def build(rows: Rows, name: str) -> dict[str, pa.Table]:
     """Returns the tables of one page."""
     builder = ChainBuilder(RESPONSE, Drift(Names(), {}), zone=zone(name), load_id="1.5")
-    return builder.build(rows, 51).tables
+    return builder.build(rows).tables
 
 
 def as_documented(body: bytes) -> StructRows:

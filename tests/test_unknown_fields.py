@@ -198,3 +198,96 @@ def test_the_command_counts_rejected_values(workdir: Path) -> None:
 
     resource = finished.summary["resources"]["responses"]
     assert (resource["records"], resource["rejected"], resource["rejected_values"]) == (2, 1, 2)
+
+
+def test_names_too_long_for_a_file_are_shortened(workdir: Path) -> None:
+    nested: Any = [{"n": 1}]
+    for name in "abcd":
+        nested = [{name * 60: nested}]
+    records = [record(1, **{"k" * 260: [{"n": 1}], "deep": nested})]
+    load(workdir, *records)
+    load(workdir, *records, record(2, **{"k" * 260: [{"n": 2}]}))
+
+    tables = {table for table, _ in names(workdir)}
+    (long,) = (table for table in tables if table.startswith("responses__kkk"))
+    assert query(workdir / FILE, f'SELECT n FROM "{long}" ORDER BY ALL') == [(1,), (2,)]
+    assert max(map(len, tables)) <= 150
+    assert any(table.startswith("responses__deep__ddd") for table in tables)
+
+
+def test_lists_nested_without_end_are_kept_as_json(workdir: Path) -> None:
+    nested: Any = "core"
+    for _ in range(200):
+        nested = [nested]
+    load(workdir, record(1, deep=nested, tags=nested))
+
+    assert any("core" in str(row) for row in _all_values(workdir))
+
+
+def _all_values(folder: Path) -> list[tuple[Any, ...]]:
+    return [
+        row
+        for table in {table for table, _ in names(folder)}
+        for row in query(folder / FILE, f'SELECT * FROM "{table}"')
+    ]
+
+
+@pytest.mark.parametrize("per_page", [1, 10])
+def test_keys_that_make_one_name_share_a_column_whatever_their_page(
+    workdir: Path, per_page: int
+) -> None:
+    load(
+        workdir,
+        record(1, foo_bar=1),
+        record(2, **{"foo bar": 2}),
+        record(3, **{"foo_bar": 3, "foo bar": 4}),
+        per_page=per_page,
+    )
+
+    sql = "SELECT number_customergauge, foo_bar FROM responses ORDER BY ALL"
+    assert query(workdir / FILE, sql) in ([(1, 1), (2, 2), (3, 3)], [(1, 1), (2, 2), (3, 4)])
+    ((field, value),) = rejected(workdir)
+    assert (field.replace(" ", "_"), value in {"3", "4"}) == ("foo_bar", True)
+
+
+@pytest.mark.parametrize("mode", ["ignore", "fail"])
+def test_fields_that_are_there_already_are_not_unknown(workdir: Path, mode: str) -> None:
+    known = {"wave": 1, "meta": {"a": 1}, "steps": [1], "tags": [{"label": "a", "weight": 1}]}
+    load(workdir, record(1, **known))
+    load(workdir, record(1, **known), record(2, **known), unknown_fields=mode)
+
+    sql = "SELECT wave, meta__a FROM responses"
+    assert query(workdir / FILE, sql) == [(1, 1), (1, 1)]
+    assert query(workdir / FILE, "SELECT count(*) FROM responses__steps") == [(2,)]
+    assert query(workdir / FILE, "SELECT count(weight) FROM responses__tags") == [(2,)]
+
+
+@pytest.mark.parametrize("mode", ["freeze", "discard_row", "discard_value"])
+def test_a_schema_contract_on_tables_holds_for_new_lists(workdir: Path, mode: str) -> None:
+    with Sandbox(records=[record(1, steps=[1])]) as sandbox:
+        load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
+        sandbox.append(record(2, steps=[2], fresh=[{"inner": [1]}], wave=1))
+        source = make_source(sandbox)
+        source.schema_contract = {"tables": mode}
+        if mode == "freeze":
+            with pytest.raises(Exception, match="responses__fresh"):
+                load_in_checkpoints(make_pipeline(workdir), source)
+        else:
+            load_in_checkpoints(make_pipeline(workdir), source)
+
+    assert not any(table.startswith("responses__fresh") for table, _ in names(workdir))
+    count = 1 if mode == "freeze" else 2
+    assert query(workdir / FILE, "SELECT count(*) FROM responses__steps") == [(count,)]
+
+
+def test_a_schema_that_is_kept_as_yaml_is_read_again(workdir: Path) -> None:
+    folder = str(workdir / "schemas")
+    with Sandbox(records=[]) as sandbox:
+        for cgid in (1, 2):
+            sandbox.append(record(cgid, steps=[cgid]))
+            pipeline = make_pipeline(
+                workdir, import_schema_path=folder, export_schema_path=f"{folder}/export"
+            )
+            load_in_checkpoints(pipeline, make_source(sandbox))
+
+    assert query(workdir / FILE, "SELECT value FROM responses__steps ORDER BY ALL") == [(1,), (2,)]
