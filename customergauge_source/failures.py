@@ -14,6 +14,7 @@ from typing import Any, Final
 from dlt.common.configuration.exceptions import (
     ConfigFieldMissingException,
     ConfigurationException,
+    ConfigValueCannotBeCoercedException,
     LookupTrace,
 )
 from dlt.common.destination.exceptions import (
@@ -36,6 +37,7 @@ from customergauge_source.exceptions import (
 _DUCKDB_LOCKED: Final = re.compile(
     r'Could not set lock on file "([^"]+)".*?(?:PID (\d+))?\)?', re.DOTALL
 )
+_EXPECTED: Final = {"int": "a whole number", "Sequence": 'a list such as ["tags", "questions"]'}
 _EXTRAS: Final = ("bigquery", "snowflake")
 _STUCK: Final = (
     "Correct the destination and run again: what was read is loaded first. If it is the data that"
@@ -93,6 +95,12 @@ def _of_configuration(error: BaseException) -> ConfigurationError | None:
         return ConfigurationError(
             f"There is no such destination: {_line(error)}",
             "Use duckdb, bigquery, snowflake or another name that dlt knows.",
+        )
+    if isinstance(error, ConfigValueCannotBeCoercedException):
+        kind = str(getattr(error.hint, "__name__", error.hint))
+        expected = _EXPECTED.get(kind, f"a value of the type {kind}")
+        return ConfigurationError(
+            f"{error.field_name} is {error.field_value!r:.100}; expected is {expected}."
         )
     if isinstance(error, (ConfigurationException, PipelineConfigMissing)):
         return ConfigurationError(_line(error))

@@ -44,16 +44,16 @@ class Query:
         Raises:
             ConfigurationError: One has a value that the API does not allow.
         """
-        if isinstance(self.per_page, bool) or self.per_page not in range(1, 1001):
+        if type(self.per_page) is not int or self.per_page not in range(1, 1001):
             raise _not_allowed("per_page", self.per_page, "a whole number from 1 to 1000")
         for name in self.include:
             check_one_of("include", name, INCLUDES)
-        if self.outbound_filter is not None and not self.outbound_filter.strip():
-            raise _not_allowed("outbound_filter", self.outbound_filter, "a filter's reference")
-        if self.number_customergauge is not None and self.number_customergauge < 1:
-            raise _not_allowed(
-                "number_customergauge", self.number_customergauge, "a whole number from 1 on"
-            )
+        cgid = self.number_customergauge
+        reference: object = self.outbound_filter  # whatever the caller's program has put there
+        if reference is not None and not (isinstance(reference, str) and reference.strip()):
+            raise _not_allowed("outbound_filter", reference, "a filter's reference")
+        if cgid is not None and (type(cgid) is not int or cgid < 1):
+            raise _not_allowed("number_customergauge", cgid, "a whole number from 1 on")
         self._check_period()
 
     def _check_period(self) -> None:
@@ -122,15 +122,16 @@ def base_url(service: str, region: str | None, url: str | None) -> str:
     Raises:
         ConfigurationError: Neither is given, or one is not allowed.
     """
+    if region is not None:
+        check_one_of("region", region, REGIONS)
     if url is None:
         if region is None:
             raise ConfigurationError(
-                "region is missing: it says where the account is hosted.",
+                f"region is missing: it says where the account is hosted, as {service}_url would.",
                 f"Set region to one of {', '.join(REGIONS)}: in .dlt/secrets.toml or"
                 " .dlt/config.toml under [sources.customergauge], as environment variable"
                 " SOURCES__CUSTOMERGAUGE__REGION, or with --region.",
             )
-        check_one_of("region", region, REGIONS)
         return f"https://{service}.{region}.customergauge.com"
     try:
         parts = urlsplit(url)
@@ -160,10 +161,10 @@ def check_one_of(name: str, value: object, allowed: Collection[str]) -> None:
         raise _not_allowed(name, value, f"one of {', '.join(allowed)}")
 
 
-def _check_day(name: str, value: str | None) -> date:
+def _check_day(name: str, value: object) -> date:
     try:
-        if value is not None and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-            return date.fromisoformat(value)
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(value)):
+            return date.fromisoformat(str(value))
     except ValueError:
         pass  # such as 2026-02-30; the message below says what is allowed
     raise _not_allowed(name, value, "a day as yyyy-mm-dd")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from customergauge_source.settings import (
     CHECKPOINT_PAGES,
@@ -43,11 +43,10 @@ _SOURCE_ARGUMENTS = (
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says; None where it says nothing.
+    """What the command line says: the options, by name.
 
     Attributes:
         source: Arguments of `customergauge_source` that were given.
-        rest: The other options, by name.
     """
 
     sandbox: bool
@@ -81,9 +80,18 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     return Options(source=source, **given)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake as every error is told: what happened, what to do."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the process with code 2."""
+        hint = f"{self.prog} --help shows the options; nothing was requested or loaded."
+        self.exit(2, f"Error: {message}\nWhat to do: {hint}\n")
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser; the README lists its options."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python pipelines/load.py",
         description=_DESCRIPTION,
         epilog=_EXIT_CODES,
@@ -93,7 +101,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--sandbox", action="store_true", help="load from a built-in API; no account needed")
     add(
         "--sandbox-responses",
-        type=_at_least(0),
+        type=_whole_number(0),
         default=2500,
         metavar="N",
         help="responses that the built-in API has (2500)",
@@ -115,9 +123,19 @@ def _add_source_options(parser: argparse.ArgumentParser) -> None:
         metavar="LIST",
         help=f"lists to load with each response: {', '.join(INCLUDES)} (all)",
     )
-    add("--per-page", type=int, metavar="N", help="responses per page, 1 to 1000 (1000)")
+    add(
+        "--per-page",
+        type=_whole_number(1, 1000),
+        metavar="N",
+        help="responses per page, 1 to 1000 (1000)",
+    )
     add("--outbound-filter", metavar="REFERENCE", help="outbound filter; has its own cursor")
-    add("--number-customergauge", type=int, metavar="CGID", help="read this one response again")
+    add(
+        "--number-customergauge",
+        type=_whole_number(1),
+        metavar="CGID",
+        help="read this one response again",
+    )
     add("--period-field", metavar="FIELD", help=f"read a period of: {', '.join(PERIOD_FIELDS)}")
     add("--start-date", metavar="YYYY-MM-DD", help="first day of the period")
     add("--end-date", metavar="YYYY-MM-DD", help="last day of the period")
@@ -141,20 +159,23 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--checkpoint-pages",
-        type=_at_least(1),
+        type=_whole_number(1),
         default=CHECKPOINT_PAGES,
         metavar="N",
         help=f"commit data and cursor every N pages ({CHECKPOINT_PAGES})",
     )
-    add("--max-pages", type=_at_least(1), metavar="N", help="stop after N pages")
+    add("--max-pages", type=_whole_number(1), metavar="N", help="stop after N pages")
     add("--json", action="store_true", help="the summary as one JSON object on stdout")
     add("--debug", action="store_true", help="show the traceback of an error")
 
 
-def _at_least(least: int) -> Callable[[str], int]:
+def _whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} on")
-        return int(text)
+        number = int(text) if text.isdecimal() else least - 1
+        if number < least or (most is not None and number > most):
+            end = "on" if most is None else f"to {most}"
+            allowed = f"allowed is a whole number from {least} {end}"
+            raise argparse.ArgumentTypeError(f"{text!r}; {allowed}")
+        return number
 
     return read

@@ -139,12 +139,21 @@ def test_the_traceback_is_shown_only_if_asked_for(command: Command) -> None:
     assert asked.err.splitlines()[-2].startswith("Error: ")
 
 
-def test_a_wrong_type_in_the_configuration_is_named(command: Command, sandbox: Sandbox) -> None:
-    ended = command(sandbox, **{f"{SECTION}PER_PAGE": "many"})
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("PER_PAGE", "many", "per_page is 'many'; expected is a whole number."),
+        ("INCLUDE", "tags", "include is 'tags'; expected is a list such as "),
+    ],
+)
+def test_a_wrong_type_in_the_configuration_is_named(
+    command: Command, sandbox: Sandbox, key: str, value: str, said: str
+) -> None:
+    ended = command(sandbox, **{f"{SECTION}{key}": value})
 
     assert ended.code == 2
-    assert "per_page" in ended.err.lower()
-    assert "Traceback" not in ended.err
+    assert said in ended.err
+    assert len(ended.err.splitlines()) == 2
     assert sandbox.requests == []
 
 
