@@ -17,12 +17,11 @@ from requests import PreparedRequest, Response
 
 from customergauge_source.decoding import decode
 from customergauge_source.exceptions import ApiContractError, CredentialsRefusedError
-from customergauge_source.secrecy import spellings
+from customergauge_source.secrecy import HIDDEN, hide
 from customergauge_source.settings import EXCERPT, TOKEN_LIFE
 from customergauge_source.transport import raise_for_failure
 
 _BEARER = re.compile(r"(?i)(bearer\s+)[\w\-.~+/=]+")
-_HIDDEN = "***"
 
 
 @configspec
@@ -82,10 +81,8 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
 
     def hide_secrets(self, text: str) -> str:
         """Returns a text without the client secret and without any token."""
-        for secret in (self.client_secret, self.access_token):
-            for spelling in spellings(secret) if secret else ():
-                text = text.replace(spelling, _HIDDEN)
-        return _BEARER.sub(rf"\1{_HIDDEN}", text)
+        text = hide(text, filter(None, (self.client_secret, self.access_token)))
+        return _BEARER.sub(rf"\1{HIDDEN}", text)
 
     def excerpt(self, content: bytes) -> str:
         """Returns the beginning of an answer, fit to be shown."""
@@ -120,6 +117,6 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
 
     def __str__(self) -> str:
         """Returns a description without secrets."""
-        return f"{type(self).__name__}(client_id={_HIDDEN}, client_secret={_HIDDEN})"
+        return f"{type(self).__name__}(client_id={HIDDEN}, client_secret={HIDDEN})"
 
     __repr__ = __str__

@@ -33,6 +33,7 @@ from customergauge_source.exceptions import (
     CustomerGaugeError,
     DestinationError,
 )
+from customergauge_source.secrecy import without_traceback
 
 _DUCKDB_LOCKED: Final = re.compile(
     r'Could not set lock on file "([^"]+)".*?(?:PID (\d+))?\)?', re.DOTALL
@@ -154,8 +155,9 @@ def _of_destination(causes: list[BaseException]) -> DestinationError | None:
         )
     failed = next((c for c in causes if isinstance(c, LoadClientJobException)), None)
     if failed is not None:
+        reason = _line(failed.client_exception)
         return DestinationError(
-            f"Load package {failed.load_id} cannot be loaded: {_line(failed)}", _STUCK
+            f"Load package {failed.load_id} cannot be loaded, at {failed.job_id}: {reason}", _STUCK
         )
     steps = [cause.step for cause in causes if isinstance(cause, PipelineStepFailed)]
     if {"normalize", "load"} & set(steps):
@@ -181,5 +183,5 @@ def reaching_destination() -> Iterator[None]:
 
 def _line(error: BaseException) -> str:
     """Returns an exception's text in one line of readable length."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(without_traceback(str(error)).split()) or type(error).__name__
     return text if len(text) <= 400 else f"{text[:400]}…"  # noqa: PLR2004 - used once

@@ -5,20 +5,74 @@ from __future__ import annotations
 import html
 import json
 import logging
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from dlt.common.configuration import is_secret_hint
-from dlt.common.configuration.utils import get_resolved_traces
+from dlt.common.configuration.utils import ResolvedValueTrace, get_resolved_traces
 
-_HIDDEN: Final = "***"
+HIDDEN: Final = "***"
 _SHORTEST: Final = 4
 """Hiding shorter texts would make messages unreadable, and hide nothing."""
+_FILES: Final = frozenset({"duckdb", "ducklake"})
+"""Destinations whose credentials are the path of a file, which a message has to name."""
+_TRACEBACK: Final = "Traceback (most recent call last):"
 
 
-def spellings(secret: str) -> set[str]:
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """Returns a text in which secrets are replaced, however they are spelled in it."""
+    shown = {form for secret in secrets for form in _spellings(secret)}
+    for form in sorted(shown, key=len, reverse=True):  # one may contain another
+        text = text.replace(form, HIDDEN)
+    return text
+
+
+def hide_configured(text: str) -> str:
+    """Returns a text without the secrets that dlt resolved from its configuration.
+
+    They are looked up each time, as destinations resolve theirs late.
+    """
+    found: set[str] = set()
+    for trace in get_resolved_traces().resolved_traces or []:
+        if is_secret_hint(trace.hint) and not _is_path(trace):
+            found.update(_texts(trace.value))
+        found.update(_passwords(trace.value))
+    return hide(text, (secret for secret in found if len(secret) >= _SHORTEST))
+
+
+class HidingFilter(logging.Filter):
+    """Hides secrets in log records, and tracebacks if they are not asked for.
+
+    Args:
+        tracebacks: Whether a record keeps its traceback.
+    """
+
+    def __init__(self, *, tracebacks: bool) -> None:
+        super().__init__()
+        self._tracebacks = tracebacks
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Replaces a record's message and traceback."""
+        message = record.getMessage()
+        if not self._tracebacks:
+            message = without_traceback(message)
+        elif record.exc_info:
+            message = "\n".join((message, *traceback.format_exception(*record.exc_info)))
+        record.msg, record.args, record.exc_info = hide_configured(message), (), None
+        return True
+
+
+def without_traceback(text: str) -> str:
+    """Returns a text with a traceback in it as one line: what is before it, and its last line."""
+    before, found, rest = text.partition(_TRACEBACK)
+    lines = [line.strip() for line in rest.splitlines() if line.strip()]
+    return f"{before}{lines[-1]}" if found and lines else text
+
+
+def _spellings(secret: str) -> set[str]:
     """Returns a secret as it is, and as a URL, a form, a JSON text and a page spell it."""
     in_json = json.dumps(secret)[1:-1]
     in_php = in_json.replace("/", "\\/")
@@ -26,39 +80,12 @@ def spellings(secret: str) -> set[str]:
     return forms | {html.escape(secret), html.escape(secret, quote=False)}
 
 
-class Secrets:
-    """The secrets that dlt resolved from its configuration in this process.
-
-    They are looked up when something is shown, as destinations resolve theirs late.
-    """
-
-    def hide(self, text: str) -> str:
-        """Returns a text in which every secret is replaced."""
-        for secret in self._known():
-            text = text.replace(secret, _HIDDEN)
-        return text
-
-    def _known(self) -> list[str]:
-        """Returns the secrets, longest first: one may contain another."""
-        found: set[str] = set()
-        for trace in get_resolved_traces().resolved_traces or []:
-            found.update(_texts(trace.value) if is_secret_hint(trace.hint) else ())
-            found.update(_passwords(trace.value))
-        shown = {form for text in found if len(text) >= _SHORTEST for form in spellings(text)}
-        return sorted(shown, key=len, reverse=True)
-
-
-class HidingFilter(logging.Filter):
-    """Hides secrets in log records."""
-
-    def __init__(self, secrets: Secrets) -> None:
-        super().__init__()
-        self._secrets = secrets
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Replaces a record's message by one without secrets."""
-        record.msg, record.args = self._secrets.hide(record.getMessage()), ()
-        return True
+def _is_path(trace: ResolvedValueTrace) -> bool:
+    return (
+        not _FILES.isdisjoint(trace.sections)
+        and isinstance(trace.value, str)
+        and "token" not in trace.value
+    )
 
 
 def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - whatever is configured

@@ -41,8 +41,9 @@ class Run:
 
     def main(self) -> int:
         """Runs, tells the outcome and returns the exit code."""
+        options = self._options
         try:
-            with _source_arguments(self._options) as arguments, _progress() as progress:
+            with _source_arguments(options) as arguments, _progress(options) as progress:
                 self._run(arguments, progress)
         except BaseException as error:  # noqa: BLE001 - however it ends, it is told in two lines
             return self._tell(error)
@@ -88,9 +89,8 @@ class Run:
 
     def _tell(self, error: BaseException) -> int:
         from customergauge_source.failures import explain, is_interrupt
-        from customergauge_source.secrecy import Secrets
+        from customergauge_source.secrecy import hide_configured as hide
 
-        hide = Secrets().hide
         if self._options.debug:
             sys.stderr.write(hide("".join(traceback.format_exception(error))))
         if is_interrupt(error):
@@ -122,16 +122,18 @@ def _interrupt(_signal: int, _frame: object) -> NoReturn:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
-    from customergauge_source.secrecy import HidingFilter, Secrets
+def _progress(options: Options) -> Iterator[Progress]:
+    from customergauge_source.secrecy import HidingFilter
     from load_progress import Progress
 
     progress = Progress()
-    logging.getLogger("dlt").addFilter(HidingFilter(Secrets()))
+    hiding = HidingFilter(tracebacks=options.debug)
+    logging.getLogger("dlt").addFilter(hiding)
     try:
         yield progress
     finally:
         progress.close()
+        logging.getLogger("dlt").removeFilter(hiding)
 
 
 @contextmanager

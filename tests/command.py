@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ _PRELOADED = (
     "load_progress",
     "load_report",
 )
+_HOLD = "import sys, duckdb; held = duckdb.connect(sys.argv[1]); print(); input()"
 
 
 @dataclass
@@ -133,6 +135,21 @@ def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
         if time.monotonic() > end:
             raise TimeoutError
         time.sleep(0.005)
+
+
+@contextmanager
+def held_open(file: Path) -> Iterator[int]:
+    """Lets another process hold a DuckDB file open; yields its id."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process.pid
 
 
 def _serve() -> None:

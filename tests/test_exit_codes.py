@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from customergauge_source.sandbox import Fault, Sandbox
-from tests.command import Command
-from tests.support import Finished, environment, run_load
+from tests.command import Command, held_open
+from tests.support import DATASET, Finished, environment, run_load
 
 PREFIX = "SOURCES__CUSTOMERGAUGE__"
 SECRET = f"{PREFIX}CREDENTIALS__CLIENT_SECRET"
 FAILED: dict[str, tuple[int, list[str], dict[str, str], str]] = {
-    "page size": (2, ["--per-page", "1001"], {}, "per_page is 1001"),
+    "page size": (2, ["--per-page", "1001"], {}, "--per-page: '1001'; allowed"),
     "include": (2, ["--include", "tag"], {}, "tag"),
     "half a period": (2, ["--start-date", "2026-01-01"], {}, "period"),
     "no such day": (
@@ -83,6 +84,29 @@ def test_a_file_that_is_no_database_ends_with_5(command: Command) -> None:
     assert command.file.read_bytes().startswith(b"these are the minutes")
 
 
+def test_a_broken_destination_is_told_by_its_own_words_and_no_traceback(command: Command) -> None:
+    with Sandbox(responses=20) as sandbox:
+        assert command(sandbox).code == 0
+        with duckdb.connect(str(command.file)) as connection:
+            connection.execute(f"DROP TABLE {DATASET}.responses__tags")
+        sandbox.arrive(20)
+
+        ended = command(sandbox)
+        assert ended.code == 5
+        assert "Traceback" not in ended.err
+        assert "responses__tags" in ended.err.splitlines()[-2]
+        assert "does not exist" in ended.err.splitlines()[-2]
+        assert "Traceback (most recent call last)" in command(sandbox, "--debug").err
+
+
+def test_the_file_that_is_held_open_is_named_however_it_was_configured(command: Command) -> None:
+    for path in ("elsewhere.duckdb", str(command.folder / "elsewhere.duckdb")):
+        with Sandbox(responses=20) as sandbox, held_open(command.folder / "elsewhere.duckdb"):
+            ended = command(sandbox, DESTINATION__DUCKDB__CREDENTIALS=path)
+
+        assert_told(ended, 5, str(command.folder / "elsewhere.duckdb"))
+
+
 @pytest.mark.parametrize("region", ["mars", "EU", ""])
 def test_a_region_that_does_not_exist_ends_with_2(command: Command, region: str) -> None:
     credentials = {f"{PREFIX}CREDENTIALS__CLIENT_ID": "an id", SECRET: "a secret"}
@@ -126,7 +150,7 @@ def test_a_mistyped_option_ends_with_2(command: Command, options: list[str]) -> 
 
     assert ended.code == 2
     assert "Traceback" not in ended.err
-    assert options[0] in ended.err.splitlines()[-1]
+    assert options[0] in ended.err.splitlines()[-2]
 
 
 @pytest.mark.parametrize("kind", ["403", "token-refused", "html"])
