@@ -29,7 +29,7 @@ TOKEN_LIFE: Final = 3600.0
 """Seconds that a token lives when the answer does not say (KB/5000846993)."""
 
 RETRY_TOTAL: Final = 900.0
-"""Seconds after which a request that keeps failing is given up, whatever the attempts left."""
+"""Seconds after which no further try of a request begins, whatever the attempts left."""
 
 EXCERPT: Final = 200
 """Characters of an unexpected answer that an error shows."""

@@ -16,7 +16,7 @@ from tenacity import (
     Retrying,
     retry_if_exception_type,
     stop_after_attempt,
-    stop_after_delay,
+    stop_before_delay,
     stop_when_event_set,
     wait_random_exponential,
 )
@@ -52,8 +52,8 @@ _TRANSIENT = (
 class RetryingSession(requests.Session):
     """Retries 429, 5xx, refused, reset and cut-off connections and time-outs.
 
-    Waits grow exponentially, with jitter, up to `longest_wait`; a `Retry-After` is honoured. An
-    API that asks to wait longer than that is not waited for.
+    Waits grow exponentially, with jitter, up to `longest_wait`; a `Retry-After` that asks for more
+    is honoured. An API that asks to wait longer than `longest_wait` is not waited for.
 
     Args:
         attempts: Tries of one request, the first included.
@@ -95,7 +95,7 @@ class RetryingSession(requests.Session):
             retry=retry_if_exception_type(_TRANSIENT),
             stop=(
                 stop_after_attempt(self._attempts)
-                | stop_after_delay(RETRY_TOTAL)
+                | stop_before_delay(RETRY_TOTAL)
                 | stop_when_event_set(self._abandoned)
                 | _stop_if(self._is_asked_to_wait_too_long)
             ),
@@ -108,8 +108,7 @@ class RetryingSession(requests.Session):
         return response
 
     def _wait(self, state: RetryCallState) -> float:
-        asked = _retry_after(state)
-        return self._backoff(state) if asked is None else asked
+        return max(self._backoff(state), _retry_after(state) or 0.0)
 
     def _is_asked_to_wait_too_long(self, state: RetryCallState) -> bool:
         return (_retry_after(state) or 0.0) > self._longest_wait

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import load_report as report
@@ -165,23 +166,32 @@ def _check(pipeline: Pipeline, source: DltSource) -> None:
 def _make_pipeline(options: Options, progress: Progress) -> Pipeline:
     import dlt
 
-    if dlt.config.get("destination.duckdb.credentials.global_config") is None:
-        # Otherwise DuckDB takes most of the machine's memory as the table grows; it can spill.
-        limit = {"memory_limit": f"{128 * max(2, os.cpu_count() or 1)}MB"}
-        os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] = json.dumps(limit)
     name = f"{_NAME}_sandbox" if options.sandbox else _NAME
-    configured: str | None = dlt.config.get("destination_type", str)
-    destination = options.destination or configured or "duckdb"
+    destination = options.destination or dlt.config.get("destination_type", str) or "duckdb"
     dataset = f"{_NAME}_data"
     if options.sandbox and destination != "duckdb":
         dataset = f"{_NAME}_sandbox_data"
-    sandbox_file = dlt.destinations.duckdb(f"{name}.duckdb")
     return dlt.pipeline(
         pipeline_name=name,
-        destination=sandbox_file if options.sandbox and destination == "duckdb" else destination,
+        destination=_duckdb(name, options) if destination == "duckdb" else destination,
         dataset_name=options.dataset or dataset,
         progress=progress,
     )
+
+
+def _duckdb(name: str, options: Options) -> Any:  # noqa: ANN401 - dlt's destinations have no base
+    """Returns DuckDB; its file lies in the working directory unless the configuration moves it."""
+    import dlt
+
+    place = "destination.duckdb.credentials"
+    if dlt.config.get(f"{place}.global_config") is None:
+        # Otherwise DuckDB takes most of the machine's memory as the table grows; it can spill.
+        limit = {"memory_limit": f"{128 * max(2, os.cpu_count() or 1)}MB"}
+        os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] = json.dumps(limit)
+    if not options.sandbox and dlt.secrets.get(place) is not None:
+        return dlt.destinations.duckdb()
+    # A relative path would be one from the directory of the first run, which dlt remembers.
+    return dlt.destinations.duckdb(str(Path.cwd() / f"{name}.duckdb"))
 
 
 if __name__ == "__main__":

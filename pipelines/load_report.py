@@ -14,18 +14,11 @@ if TYPE_CHECKING:
 
     from customergauge_source import LoadSummary
 
-_RESOURCE_KEYS = ("records", "pages", "rejected", "rejected_values", "cursor")
-
 
 def loaded(summary: LoadSummary, pipeline: Pipeline, *, as_json: bool) -> None:
     """Tells what was loaded."""
     if as_json:
-        told = asdict(summary)
-        told["resources"] = {
-            name: {key: getattr(resource, key) for key in _RESOURCE_KEYS}
-            for name, resource in summary.resources.items()
-        }
-        _write(json.dumps(told))
+        _write(json.dumps(asdict(summary)))
     else:
         _write(_as_text(summary, pipeline))
     _to_github(_as_markdown(summary))
@@ -70,9 +63,11 @@ def committed(summary: LoadSummary | None) -> str:
     """Returns what was committed before a run ended early."""
     if summary is None or not summary.checkpoints:
         return "Nothing was committed in this run."
-    cursors = [str(resource.cursor) for resource in summary.resources.values()]
-    records = sum(resource.records for resource in summary.resources.values())
-    return f"Committed: {records:,} responses up to cursor {', '.join(cursors) or 'unchanged'}."
+    resources = summary.resources.values()
+    records = sum(resource.records for resource in resources)
+    cursors = [str(resource.cursor) for resource in resources if resource.cursor is not None]
+    place = f"up to cursor {', '.join(cursors)}" if cursors else "and no cursor"
+    return f"Committed: {records:,} responses {place}."
 
 
 def _as_text(summary: LoadSummary, pipeline: Pipeline) -> str:
@@ -85,26 +80,40 @@ def _as_text(summary: LoadSummary, pipeline: Pipeline) -> str:
     lines += [
         f"  {name:<{width}}  {rows:>10,} rows" for name, rows in sorted(summary.tables.items())
     ]
-    for name, resource in summary.resources.items():
-        lines.append(f"cursor of {name}: {'none' if resource.cursor is None else resource.cursor}")
+    lines += [
+        f"cursor of {name}: {'none' if resource.cursor is None else resource.cursor}"
+        for name, resource in summary.resources.items()
+    ]
     if rejected or values:
         lines.append(
             f"rejected: {rejected:,} records (table rejected_records),"
             f" {values:,} values (table responses__rejected_values)"
         )
     if not summary.caught_up:
-        lines.append("There is more to read: the next run goes on at the cursor.")
+        lines.append(f"There is more to read: {_how_it_goes_on(summary)}.")
     lines += [f"data: {_where(pipeline)}", f"look at it: {_next_command(pipeline)}"]
     return "\n".join(lines)
 
 
+def _how_it_goes_on(summary: LoadSummary) -> str:
+    if any(resource.cursor is None for resource in summary.resources.values()):
+        return "a period, or a single response, has no cursor; run it again without --max-pages"
+    return "the next run goes on at the cursor"
+
+
 def _where(pipeline: Pipeline) -> str:
     place = _duckdb_file(pipeline) or pipeline.destination.destination_name
-    return f"{place}, dataset {pipeline.dataset_name}"
+    return f"{place}, dataset {_dataset(pipeline)}"
+
+
+def _dataset(pipeline: Pipeline) -> str:
+    """Returns the dataset's name as the destination spells it."""
+    config: Any = pipeline.destination_client().config
+    return str(config.normalize_dataset_name(pipeline.default_schema))
 
 
 def _next_command(pipeline: Pipeline) -> str:
-    table = f"{pipeline.dataset_name}.responses"
+    table = f"{_dataset(pipeline)}.responses"
     query = f"SELECT nps, count(*) FROM {table} GROUP BY nps ORDER BY nps"  # noqa: S608 - shown
     file = _duckdb_file(pipeline)
     if file is None:
@@ -135,7 +144,9 @@ def _as_markdown(summary: LoadSummary) -> str:
     ]
     lines += ["", "| table | rows in this run |", "|---|---:|"]
     lines += [f"| `{name}` | {rows:,} |" for name, rows in sorted(summary.tables.items())]
-    end = "read to its end" if summary.caught_up else "not read to its end; the next run goes on"
+    end = "read to its end"
+    if not summary.caught_up:
+        end = f"not read to its end: {_how_it_goes_on(summary)}"
     return "\n".join([*lines, "", f"{summary.seconds:.1f} s; the feed was {end}.", ""])
 
 

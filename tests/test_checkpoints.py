@@ -86,6 +86,18 @@ def test_max_pages_stops_there_and_the_next_run_goes_on(command: Command, every:
         assert differences(command.file, sandbox.records) == []
 
 
+def test_a_one_off_that_stops_early_does_not_promise_a_cursor(command: Command) -> None:
+    period = ("--period-field", "date_sent", "--start-date", "2000-01-01")
+    with Sandbox(responses=120) as sandbox:
+        ended = command(
+            sandbox, *period, "--end-date", "2099-12-31", "--per-page", "20", "--max-pages", "2"
+        )
+
+    assert ended.code == 0, ended.err
+    assert "run it again without --max-pages" in ended.out
+    assert "goes on at the cursor" not in ended.out
+
+
 @pytest.mark.parametrize("setting", ["checkpoint_pages", "max_pages"])
 @pytest.mark.parametrize("value", [0, -1])
 def test_a_bound_below_one_is_refused(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from customergauge_source.sandbox import DETRACTORS_FILTER, Sandbox
 from tests.command import Command
+from tests.support import LOAD, environment, run_load
 from tests.truth import differences, loaded
 
 SECTION = "SOURCES__CUSTOMERGAUGE__"
@@ -177,6 +180,46 @@ def test_a_region_leads_to_its_own_two_hosts(command: Command, region: str) -> N
 
     assert ended.code == 4
     assert f"https://auth.{region}.customergauge.com/oauth2/token" in ended.err
+
+
+def test_the_default_file_is_in_the_working_directory_of_each_run(
+    command: Command, sandbox: Sandbox
+) -> None:
+    assert command(sandbox).code == 0
+    elsewhere = command.folder / "elsewhere"
+    elsewhere.mkdir()
+    ended = run_load(elsewhere, env=environment(command.folder, sandbox))
+
+    assert ended.code == 0, ended.err
+    for folder in (command.folder, elsewhere):
+        assert differences(folder / "customergauge.duckdb", sandbox.records) == []
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_the_memory_of_duckdb_is_bounded_wherever_its_file_is(
+    workdir: Path, sandbox: Sandbox, *, moved: bool
+) -> None:
+    where = {"DESTINATION__DUCKDB__CREDENTIALS": "moved.duckdb"} if moved else {}
+    env = environment(workdir, sandbox, **where)
+    look = (
+        "import sys, load, load_options; from load_progress import Progress;"
+        "pipeline = load._make_pipeline(load_options.parse([]), Progress());"
+        "from customergauge_source import load_in_checkpoints, customergauge_source;"
+        "load_in_checkpoints(pipeline, customergauge_source());"
+        "client = pipeline.sql_client().__enter__();"
+        "print(client.execute_sql('SELECT current_setting($$memory_limit$$)'))"
+    )
+    env["PYTHONPATH"] = str(LOAD.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", look],
+        cwd=workdir,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "MiB" in done.stdout
 
 
 def test_the_default_file_can_be_moved(command: Command, sandbox: Sandbox) -> None:

@@ -150,7 +150,7 @@ def test_an_interrupt_ends_the_run_promptly_while_the_server_hangs(
         running.signal(number)
         ended = running.finish()
 
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 20
         assert ended.code == 130
         assert ended.out == ""
         committed = (
@@ -177,4 +177,4 @@ def test_an_interrupt_ends_a_check_promptly(command: Command, number: signal.Sig
         running.signal(number)
 
         assert running.finish().code == 130
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 20

@@ -64,6 +64,14 @@ def test_the_command_that_the_summary_names_runs(first_run: tuple[Path, str]) ->
     assert "count_star" in done.stdout
 
 
+def test_the_command_that_the_summary_names_runs_for_any_dataset(workdir: Path) -> None:
+    with Sandbox(responses=5) as sandbox:
+        out = run_load(workdir, "--dataset", "My-Data", env=environment(workdir, sandbox)).out
+    named = next(line for line in out.splitlines() if line.startswith("look at it: "))
+    command = shlex.split(named.removeprefix("look at it: python "))
+    subprocess.run([sys.executable, *command], cwd=workdir, check=True, capture_output=True)
+
+
 def test_the_queries_answer_what_the_readme_shows(first_run: tuple[Path, str]) -> None:
     folder, _ = first_run
     shown = re.findall(r"```sql\n([^`]*)```\n+```text\n([^`]*)```", README)
