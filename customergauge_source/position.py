@@ -31,6 +31,9 @@ class Position:
         self._query = query
         self._entry: dict[str, Any] = {}
         self._is_other_account = False
+        self._loaded_lists = {
+            name for entry in state.get("cursors", {}).values() for name in entry.get("include", ())
+        }
         self.is_kept = not query.is_one_off
         if self.is_kept:
             digest = hashlib.sha256(client_id.encode()).hexdigest()[:16]
@@ -54,11 +57,18 @@ class Position:
             self._entry.update(cursor=cursor, include=sorted(self._query.include))
 
     def warn_of_gaps(self) -> None:
-        """Warns if rows lack lists that are now asked for, or if all are about to be read again."""
+        """Warns if rows lack lists, or are about to lose some, or are all read again."""
         if self._is_other_account:
             logger.warning(
                 "This client id has no cursor yet: everything is read from the oldest response on,"
                 " and merged with what an other client id loaded."
+            )
+        missing = sorted(self._loaded_lists - set(self._query.include))
+        if missing and not self.is_kept:
+            logger.warning(
+                "include lacks %s: the responses that are read now will lose theirs. Read them"
+                " again with a complete include if that is not what you want.",
+                ", ".join(missing),
             )
         before = self._entry.get("include")
         added = sorted(set(self._query.include) - set(before if before is not None else ()))

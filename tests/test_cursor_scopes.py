@@ -92,8 +92,8 @@ def test_a_one_off_under_a_filter_has_no_cursor_either(workdir: Path, sandbox: S
     assert load(workdir, sandbox, **detractors)[0] is None
 
 
-def test_another_client_id_does_not_use_the_cursor(
-    workdir: Path, monkeypatch: pytest.MonkeyPatch
+def test_another_client_id_does_not_use_the_cursor_and_says_so(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, told: Callable[[], list[str]]
 ) -> None:
     with Sandbox(responses=30) as account:
         load(workdir, account)
@@ -103,6 +103,8 @@ def test_another_client_id_does_not_use_the_cursor(
     with Sandbox(responses=50) as division:
         assert load(workdir, division)[0] is None
         assert differences(workdir / "customergauge.duckdb", division.records) == []
+    (warning,) = told()
+    assert "from the oldest response" in warning
     monkeypatch.undo()
     with Sandbox(responses=30) as account:
         pipeline = make_pipeline(workdir)
@@ -146,6 +148,20 @@ def test_a_shorter_include_is_no_reason_to_warn(
     load(workdir, sandbox, include=[])
 
     assert told() == []
+
+
+def test_a_one_off_that_takes_lists_away_says_so(
+    workdir: Path, sandbox: Sandbox, told: Callable[[], list[str]]
+) -> None:
+    one = {"number_customergauge": sandbox.records[0]["number_customergauge"]}
+    load(workdir, sandbox)
+    load(workdir, sandbox, **one)
+    assert told() == []
+
+    load(workdir, sandbox, include=["tags", "properties"], **one)
+
+    (warning,) = told()
+    assert "questions, selected_drivers" in warning
 
 
 def test_a_full_refresh_forgets_data_and_cursor(workdir: Path, sandbox: Sandbox) -> None:
