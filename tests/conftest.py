@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,24 @@ def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RUNTIME__REQUEST_BACKOFF_FACTOR", "0.01")
     monkeypatch.setenv("RUNTIME__REQUEST_MAX_RETRY_DELAY", "2")
     return tmp_path
+
+
+@pytest.fixture
+def told() -> Iterator[Callable[[], list[str]]]:
+    """Returns what dlt and the source have logged until now.
+
+    dlt takes its handlers away and hands nothing on to other loggers, but leaves filters alone.
+    """
+    messages: list[str] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        messages.append(record.getMessage())
+        return True
+
+    logger = logging.getLogger("dlt")
+    logger.addFilter(note)
+    yield lambda: [*messages]
+    logger.removeFilter(note)
 
 
 @pytest.fixture

@@ -15,12 +15,6 @@ from tests.test_cursor import load
 from tests.truth import differences, loaded
 
 
-@pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """Returns the warnings of dlt and of the source until now."""
-    return lambda: [record.getMessage() for record in caplog.records if record.name == "dlt"]
-
-
 def cgids(sandbox: Sandbox, scores: range) -> list[int]:
     """Returns the CGIDs of responses with these scores, sorted."""
     return sorted(r["number_customergauge"] for r in sandbox.records if r["nps"] in scores)
