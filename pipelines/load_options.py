@@ -23,7 +23,7 @@ variables; the options below go before them. No account? Try --sandbox.
 """
 _EXIT_CODES = """\
 exit codes:
-  0 done   2 arguments or configuration   3 credentials refused
+  0 done   1 unforeseen error   2 arguments or configuration   3 credentials refused
   4 the API failed or broke its contract   5 the destination failed
   6 another run holds the pipeline   130 interrupted
 """
