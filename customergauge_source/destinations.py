@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Final
 
 from dlt import Pipeline
+from dlt.common.schema.typing import TTableSchema
 
 from customergauge_source.exceptions import ConfigurationError
+from customergauge_source.schema import RESPONSES
 
 _NEEDED = "delete-insert"
+_TABLE: Final[TTableSchema] = {"name": RESPONSES, "write_disposition": "merge"}
 _CLIENTS = {"bigquery": "google.cloud.bigquery", "snowflake": "snowflake.connector"}
 
 
@@ -31,7 +35,10 @@ def check_destination(pipeline: Pipeline) -> None:
             f"The destination {kind} needs packages that are not installed.",
             f"Install them: pip install '.[{kind}]'",
         )
-    strategies = destination.capabilities().supported_merge_strategies or ()
+    able = destination.capabilities()
+    strategies = able.supported_merge_strategies or []
+    if able.merge_strategies_selector is not None:  # such as Athena, which merges Iceberg alone
+        strategies = able.merge_strategies_selector(strategies, table_schema=_TABLE)
     if _NEEDED not in strategies:
         raise ConfigurationError(
             f"{destination.destination_name} cannot replace a response together with its"

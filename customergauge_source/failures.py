@@ -110,12 +110,20 @@ def _of_configuration(error: BaseException) -> ConfigurationError | None:
 
 def _missing(traces: Mapping[str, Any]) -> ConfigurationError:
     fields = list(_missing_fields(traces))
+    section = fields[0][1]
+    if section.startswith("destination.") and section.endswith(".credentials"):
+        # They come in several forms; the first keys of each are of no help.
+        variable = section.upper().replace(".", "__")
+        return ConfigurationError(
+            f"Missing in the configuration: the credentials of {section.split('.')[1]}.",
+            f"Fill in [{section}] in .dlt/secrets.toml, as .dlt/example.secrets.toml shows, or set"
+            f" the environment: {variable}.",
+        )
     names = " and ".join(dict.fromkeys(name for name, _, _ in fields))
     variables = " and ".join(dict.fromkeys(variable for _, _, variable in fields))
     return ConfigurationError(
         f"Missing in the configuration: {names}.",
-        f"Set {names} under [{fields[0][1]}] in .dlt/secrets.toml, or set the environment:"
-        f" {variables}.",
+        f"Set {names} under [{section}] in .dlt/secrets.toml, or set the environment: {variables}.",
     )
 
 

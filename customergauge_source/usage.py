@@ -16,6 +16,7 @@ from dlt.extract.pipe import Pipe
 
 from customergauge_source import extraction
 from customergauge_source.chain import ArrowChain
+from customergauge_source.destinations import check_destination
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.query import Query
 from customergauge_source.schema import RESPONSES
@@ -55,6 +56,9 @@ def check_usage(query: Query, *, in_packages: bool) -> Steps:
             " response, alone.",
             "Set either a full refresh, or a period or number_customergauge.",
         )
+    pipeline = extraction.active_pipeline()
+    if pipeline is not None and pipeline.destination is not None:
+        check_destination(pipeline)
     if (resource := extraction.current_resource()) is not None:
         _check_hints(resource)
     steps = cast("Pipe", dlt.current.pipe()).steps[1:]

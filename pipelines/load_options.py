@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import load_report as report
 from customergauge_source.settings import (
     CHECKPOINT_PAGES,
     INCLUDES,
@@ -86,7 +87,8 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Ends the process with code 2."""
         hint = f"{self.prog} --help shows the options; nothing was requested or loaded."
-        self.exit(2, f"Error: {message}\nWhat to do: {hint}\n")
+        report.failed(message, hint)
+        raise SystemExit(2)
 
 
 def make_parser() -> argparse.ArgumentParser:

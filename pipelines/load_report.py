@@ -118,9 +118,8 @@ def _next_command(pipeline: Pipeline) -> str:
     file = _duckdb_file(pipeline)
     if file is None:
         return query
-    return (
-        f'python -c "import duckdb; print(duckdb.connect({file!r}, read_only=True).sql({query!r}))"'
-    )
+    look = f"db = duckdb.connect({file!r}, read_only=True); print(db.sql({query!r}))"
+    return f'python -c "import duckdb; {look}"'
 
 
 def _duckdb_file(pipeline: Pipeline) -> str | None:

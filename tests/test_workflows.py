@@ -160,6 +160,9 @@ def test_two_jobs_load_everything_once_and_share_nothing_but_the_destination(
         runner = make_runner(tmp_path / f"runner{number}", sandbox)
         fresh = runner.folder / "python"
         subprocess.run([sys.executable, "-m", "venv", fresh], check=True)
+        # setup-python brings a recent one; older ones cannot resolve extras with hashes.
+        pip = str(fresh / "bin" / "pip")
+        subprocess.run([pip, "install", "--quiet", "--upgrade", "pip"], check=True)
         asked.append(len(sandbox.data_requests))
 
         code, log = runner.run(STEPS, fresh / "bin")

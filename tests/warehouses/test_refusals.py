@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from customergauge_source import load_in_checkpoints
 from customergauge_source.exceptions import ConfigurationError
+from customergauge_source.failures import explain
 from customergauge_source.sandbox import Sandbox
 from tests.support import environment, make_source, run_load
 
@@ -62,19 +64,47 @@ def test_files_are_refused_before_anything_is_requested(tmp_path: Path, sandbox:
     assert not lake.exists()
 
 
+@pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("table_format", ["native", "delta", "iceberg"])
 def test_a_script_of_ones_own_is_refused_as_well(
-    workdir: Path, sandbox: Sandbox, table_format: Any
+    workdir: Path, sandbox: Sandbox, table_format: Any, *, plain: bool
 ) -> None:
     lake = dlt.destinations.filesystem((workdir / "lake").as_uri())
     pipeline = dlt.pipeline("mine", destination=lake, dataset_name="lake")
     source = make_source(sandbox)
     source.responses.apply_hints(table_format=table_format)
 
-    with pytest.raises(ConfigurationError, match="cannot replace a response together"):
-        load_in_checkpoints(pipeline, source)
+    load: Any = pipeline.run if plain else partial(load_in_checkpoints, pipeline)
 
+    with pytest.raises(Exception, match="cannot replace a response together") as raised:
+        load(source)
+
+    assert isinstance(explain(raised.value), ConfigurationError)
     assert sandbox.requests == []
+
+
+def test_athena_is_refused_as_it_appends_to_what_is_no_iceberg(sandbox: Sandbox) -> None:
+    athena = dlt.destinations.athena(query_result_bucket="s3://bucket")
+    pipeline = dlt.pipeline("mine", destination=athena, dataset_name="lake")
+
+    with pytest.raises(ConfigurationError, match="athena cannot replace"):
+        load_in_checkpoints(pipeline, make_source(sandbox))
+
+
+@pytest.mark.parametrize("destination", ["bigquery", "snowflake", "postgres"])
+def test_credentials_that_are_missing_are_told_by_where_to_put_them(
+    tmp_path: Path, sandbox: Sandbox, destination: str
+) -> None:
+    module = {"bigquery": "google.cloud.bigquery", "snowflake": "snowflake.connector"}
+    if destination in module:
+        pytest.importorskip(module[destination])
+    env = environment(tmp_path, sandbox, HOME=str(tmp_path))
+    ended = run_load(tmp_path, "--destination", destination, env=env)
+
+    assert ended.code == 2, ended.err
+    error, remedy = ended.err.splitlines()[-2:]
+    assert f"the credentials of {destination}" in error
+    assert f"DESTINATION__{destination.upper()}__CREDENTIALS" in remedy
 
 
 @pytest.mark.parametrize("destination", ["delta", "iceberg"])
