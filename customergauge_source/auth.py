@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Annotated, Any
 
@@ -17,11 +18,11 @@ from requests import PreparedRequest, Response
 
 from customergauge_source.decoding import decode
 from customergauge_source.exceptions import ApiContractError, CredentialsRefusedError
-from customergauge_source.secrecy import HIDDEN, hide
-from customergauge_source.settings import EXCERPT, TOKEN_LIFE
-from customergauge_source.transport import raise_for_failure
+from customergauge_source.secrecy import HIDDEN, remember
+from customergauge_source.settings import TOKEN_LIFE
+from customergauge_source.transport import excerpt, raise_for_failure
 
-_BEARER = re.compile(r"(?i)(bearer\s+)[\w\-.~+/=]+")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 @configspec
@@ -52,9 +53,12 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
             ApiError: The token endpoint failed, or answered without a token.
         """
         self.access_token = None
+        pair = f"{self.client_id}:{self.client_secret}".encode()
+        remember(self.client_secret, base64.b64encode(pair).decode().rstrip("="))
         response = self.session.post(
             self.access_token_url,
             **self.build_access_token_request(),
+            auth=_from_form,
             hooks={"response": [self._check_token_answer]},
             allow_redirects=False,
         )
@@ -63,12 +67,13 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
         except ValueError:
             answer = None
         token = answer.get("access_token") if isinstance(answer, dict) else None
-        if not isinstance(token, str) or not token:
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise ApiContractError(
                 "The token endpoint answered without an access_token; expected a JSON object that"
                 f" has one. The answer has {len(response.content)} bytes of"
                 f" {response.headers.get('Content-Type', 'unknown type')}."
             )
+        remember(token)
         self.access_token = token
         life = self.parse_expiration_in_seconds(answer)
         self.token_expiry = pendulum.now().add(seconds=life)
@@ -77,26 +82,15 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
         """Returns a token's life; an hour where the answer does not say."""
         life = response_json.get("expires_in")
         usable = isinstance(life, (int, float)) and 0 < life < 10 * TOKEN_LIFE * 24
-        return int(life) if usable else self.default_token_expiration
-
-    def hide_secrets(self, text: str) -> str:
-        """Returns a text without the client secret and without any token."""
-        text = hide(text, filter(None, (self.client_secret, self.access_token)))
-        return _BEARER.sub(rf"\1{HIDDEN}", text)
-
-    def excerpt(self, content: bytes) -> str:
-        """Returns the beginning of an answer, fit to be shown."""
-        text = self.hide_secrets(content[: 50 * EXCERPT].decode("utf-8", "replace"))
-        text = " ".join(text.split())
-        return text[:EXCERPT] + ("…" if len(text) > EXCERPT else "")
+        return max(1, int(life)) if usable else self.default_token_expiration
 
     def _check_token_answer(self, response: Response, **_: Any) -> None:  # noqa: ANN401
         if response.status_code in (400, 401, 403):
             raise CredentialsRefusedError(
                 f"CustomerGauge refused the credentials ({response.status_code}):"
-                f" {self.excerpt(response.content)}"
+                f" {excerpt(response.content)}"
             )
-        raise_for_failure(response, self.excerpt)
+        raise_for_failure(response)
 
     def _renew_once(self, response: Response, **kwargs: Any) -> Response | None:  # noqa: ANN401
         if response.status_code != 401:  # noqa: PLR2004
@@ -110,7 +104,7 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
         if again.status_code == 401:  # noqa: PLR2004
             raise CredentialsRefusedError(
                 "CustomerGauge refused a token that it had just issued (401):"
-                f" {self.excerpt(again.content)}"
+                f" {excerpt(again.content)}"
             )
         again.history.append(response)
         return again
@@ -120,3 +114,8 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
         return f"{type(self).__name__}(client_id={HIDDEN}, client_secret={HIDDEN})"
 
     __repr__ = __str__
+
+
+def _from_form(request: PreparedRequest) -> PreparedRequest:
+    """Adds nothing: the credentials are in the form, and requests would add those of a netrc."""
+    return request

@@ -6,102 +6,28 @@ it to a crash; in checkpoints a crash costs one of them at most.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
-from typing import Any, Final
 
 from dlt import Pipeline
-from dlt.common import logger
 from dlt.common.exceptions import DltException
-from dlt.common.pipeline import ExtractInfo
+from dlt.common.runtime import signals
 from dlt.common.typing import TRefreshMode
 from dlt.extract import DltSource
-from filelock import FileLock, Timeout
 
 from customergauge_source.destinations import check_destination
-from customergauge_source.exceptions import ConfigurationError, PipelineLockedError
+from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.failures import reaching_destination
 from customergauge_source.feed import reading_across_packages
+from customergauge_source.leftovers import put_in_order
+from customergauge_source.lock import exclusive
+from customergauge_source.secrecy import remember_resolved
 from customergauge_source.settings import CHECKPOINT_PAGES
-
-_TARGET: Final = "customergauge_target"
-"""Key of dlt's local state: a digest of where the last load went."""
-
-
-@dataclass
-class ResourceSummary:
-    """What was read for one resource.
-
-    Attributes:
-        records: Responses that were loaded.
-        pages: Pages that they came on.
-        rejected: Entries that are no loadable records; they are in `rejected_records`.
-        rejected_values: Values that their columns could not take.
-        cursor: Where the next run goes on; None if nothing was ever read.
-    """
-
-    records: int = 0
-    pages: int = 0
-    rejected: int = 0
-    rejected_values: int = 0
-    cursor: int | None = None
-
-
-@dataclass
-class LoadSummary:
-    """What a load committed.
-
-    Attributes:
-        pipeline: Name of the pipeline.
-        destination: Name of the destination.
-        dataset: Name of the dataset.
-        resources: What was read, by resource.
-        tables: Rows loaded in this run, by table; dlt's own tables left out.
-        checkpoints: Load packages committed.
-        seconds: Time since the start.
-        caught_up: Whether the feed was read to its end.
-    """
-
-    pipeline: str
-    destination: str
-    dataset: str
-    resources: dict[str, ResourceSummary] = field(default_factory=dict)
-    tables: dict[str, int] = field(default_factory=dict)
-    checkpoints: int = 0
-    seconds: float = 0.0
-    caught_up: bool = False
-
-    @property
-    def pages(self) -> int:
-        """Pages that were read for all resources."""
-        return sum(resource.pages for resource in self.resources.values())
-
-    def add_package(self, rows_of: dict[str, int] | None) -> None:
-        """Adds a load package that was committed."""
-        if rows_of is None:
-            return
-        self.checkpoints += 1
-        for table, rows in rows_of.items():
-            if not table.startswith("_dlt"):
-                self.tables[table] = self.tables.get(table, 0) + rows
-
-    def add_counts(self, extracted: ExtractInfo) -> None:
-        """Adds what the resources counted while a package was extracted."""
-        self.caught_up = True
-        for resource, counts in _metrics(extracted):
-            total = self.resources.setdefault(resource, ResourceSummary())
-            total.records += counts["records"]
-            total.pages += counts["pages"]
-            total.rejected += counts["rejected"]
-            total.rejected_values += counts["rejected_values"]
-            total.cursor = counts["cursor"]
-            self.caught_up &= counts["caught_up"]
+from customergauge_source.summary import LoadSummary, counts_of
+from customergauge_source.target import LAST_LOAD, leave_other_target
 
 
 def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
@@ -144,19 +70,27 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
         destination=pipeline.destination.destination_name,
         dataset=pipeline.dataset_name or "",
     )
-    with exclusive(pipeline), ExitStack() as stack:
+    with exclusive(pipeline), signals.intercepted_signals(), ExitStack() as stack:
+        put_in_order(pipeline)
         with reaching_destination():
-            _leave_other_target(pipeline)
+            leave_other_target(pipeline)
+            remember_resolved()
             pipeline.sync_destination()
         loader = _Loader(pipeline, stack)
         summary.add_package(loader.load())  # what an earlier run left behind
+        refresh: TRefreshMode | None = None
+        if full_refresh:
+            # The tables are dropped before the new state counts: let no old cursor outlive them.
+            _forget_cursors(pipeline, source)
+            loader.load()
+            refresh = "drop_sources"
         stack.enter_context(reading_across_packages(checkpoint_pages, max_pages))
-        refresh: TRefreshMode | None = "drop_sources" if full_refresh else None
         while not summary.caught_up:
+            signals.raise_if_signalled()  # dlt notes a signal, and forgets it with the step
             extracted = pipeline.extract(source, refresh=refresh)
             refresh = None
             # What else is in the source has been read whole.
-            source = source.with_resources(*dict(_metrics(extracted)))
+            source = source.with_resources(*dict(counts_of(extracted)))
             committed = loader.load()
             summary.add_package(committed)
             summary.add_counts(extracted)
@@ -168,73 +102,12 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
     return summary
 
 
-@contextmanager
-def exclusive(pipeline: Pipeline) -> Iterator[None]:
-    """Keeps other runs of a pipeline on this machine out; the lock goes with the process.
-
-    Raises:
-        PipelineLockedError: Another run has it.
-    """
-    folder = Path(pipeline.pipelines_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{pipeline.pipeline_name}.lock", is_singleton=True)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise PipelineLockedError(
-            f"Another run holds the pipeline {pipeline.pipeline_name} ({lock.lock_file})."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _leave_other_target(pipeline: Pipeline) -> None:
-    """Drops the working directory if another destination or dataset was loaded from it last.
-
-    dlt would take over its cursor, and never load what the other target alone has. Packages that
-    are pending for the other target are read again when it is its turn.
-    """
-    config = pipeline.destination_client().config
-    place = f"{config.destination_type} {config.data_location()} {pipeline.dataset_name}"
-    target = hashlib.sha256(place.encode()).hexdigest()
-    before = pipeline.state["_local"].get(_TARGET)
-    if before == target:
-        return
-    if before is not None:
-        logger.warning("The last load went to another place: its working directory is dropped.")
-        pipeline.drop()
-    pipeline.set_local_state_val(_TARGET, target)
-
-
-def abort_pending(pipeline: Pipeline) -> list[str]:
-    """Gets past load packages that can never load, without losing their responses.
-
-    The packages are dropped, and the cursor goes back to where they began: the next run reads
-    their responses again.
-
-    Returns:
-        The ids of the packages that were dropped.
-    """
-    with exclusive(pipeline):
-        try:
-            plan = pipeline.abort_packages()
-        except (DltException, OSError, ValueError) as error:
-            # What the package holds is broken as well: the destination knows where to go on.
-            logger.warning("The working directory is dropped, as it cannot be read: %s", error)
-            pending = pipeline.list_normalized_load_packages()
-            pending = [*pending, *pipeline.list_extracted_load_packages()]
-            pipeline.drop()
-            return pending
-    if plan is None:
-        return []
-    aborted = plan["package_to_abort"]
-    return [
-        *([aborted["load_id"]] if aborted else []),
-        *plan["packages_to_delete"],
-        *plan["extracted_packages_to_delete"],
-    ]
+def _forget_cursors(pipeline: Pipeline, source: DltSource) -> None:
+    """Extracts a state without the cursors of a source's resources, in a package of its own."""
+    with pipeline.managed_state(extract_state=True) as state:
+        resources = state.get("sources", {}).get(source.name, {}).get("resources", {})
+        for name in source.selected_resources:
+            resources.get(name, {}).pop("cursors", None)
 
 
 class _Loader:
@@ -260,7 +133,11 @@ class _Loader:
         rows = self._rows_left_behind()
         if self._pipeline.list_extracted_load_packages():
             rows.update(self._pipeline.normalize().row_counts)
-        return dict(rows) if self._pipeline.load().loads_ids else None
+        loaded = self._pipeline.load().loads_ids
+        if not loaded:
+            return None
+        self._pipeline.set_local_state_val(LAST_LOAD, loaded[-1])
+        return dict(rows)
 
     def _rows_left_behind(self) -> Counter[str]:
         """Returns the rows of packages that an earlier run normalized, as far as in Parquet."""
@@ -280,12 +157,3 @@ class _Loader:
 def _connected(pipeline: Pipeline) -> Iterator[None]:
     with pipeline.sql_client():
         yield
-
-
-def _metrics(extract_info: ExtractInfo) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields what the resources of a run counted; see `ArrowChain`."""
-    for packages in extract_info.metrics.values():
-        for package in packages:
-            for resource, metrics in package["resource_metrics"].items():
-                if "caught_up" in metrics.custom_metrics:
-                    yield resource, metrics.custom_metrics

@@ -15,9 +15,9 @@ from customergauge_source.auth import CustomerGaugeCredentials
 from customergauge_source.decoding import decode
 from customergauge_source.exceptions import ApiContractError
 from customergauge_source.paginator import Envelope, SyncCursorPaginator
-from customergauge_source.query import Query
+from customergauge_source.query import Query, is_loopback
 from customergauge_source.settings import RESPONSES_PATH, TOKEN_PATH
-from customergauge_source.transport import RetryingSession, raise_for_failure
+from customergauge_source.transport import RetryingSession, excerpt, raise_for_failure
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,6 +101,8 @@ class CustomerGaugeClient(RESTClient):
         self._credentials.session = self._retrying
         self._credentials.access_token_url = f"{auth_url}/{TOKEN_PATH}"
         self._as_objects = as_objects
+        if is_loopback(api_url) and is_loopback(auth_url):
+            self._retrying.trust_env = False  # a proxy would get to see what stays on this machine
         super().__init__(
             base_url=api_url, auth=self._credentials, session=self._retrying, config=runtime
         )
@@ -158,13 +160,12 @@ class CustomerGaugeClient(RESTClient):
         return Envelope(data, following=cursor.get("next") if isinstance(cursor, dict) else None)
 
     def _check(self, response: Response, *_: Any, **__: Any) -> None:  # noqa: ANN401
-        raise_for_failure(response, self._credentials.excerpt)
+        raise_for_failure(response)
 
     def _broken(self, expected: str, response: Response) -> ApiContractError:
         return ApiContractError(
             f"GET {response.url} answered {response.status_code}, but not as documented: expected"
-            f" {self._credentials.hide_secrets(expected)}; it begins:"
-            f" {self._credentials.excerpt(response.content)}"
+            f" {excerpt(expected, 100)}; it begins: {excerpt(response.content)}"
         )
 
 

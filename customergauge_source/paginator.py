@@ -15,6 +15,7 @@ from requests import Request, Response
 
 from customergauge_source.exceptions import ApiContractError
 
+_BIGINT = range(-(2**63), 2**63)
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
 
 
@@ -68,8 +69,8 @@ class SyncCursorPaginator(BasePaginator):
             return
         following = _whole_number(data.following)
         if following is None:
-            came = f"{data.following!r:.40}"
-            raise self._broken(f"cursor.next to be a whole number, not {came}", response)
+            expected = f"cursor.next to be a whole number, not {data.following!r}"
+            raise self._broken(expected, response)
         if self.cursor is not None and following <= self.cursor:
             expected = f"cursor.next to be greater than {self.cursor}, not {following}"
             raise self._broken(expected, response)
@@ -82,8 +83,6 @@ class SyncCursorPaginator(BasePaginator):
 
 
 def _whole_number(value: object) -> int | None:
-    if type(value) is int:
-        return value
     if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
-        return int(value)
-    return None
+        value = int(value)
+    return value if type(value) is int and value in _BIGINT else None

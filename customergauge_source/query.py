@@ -151,6 +151,11 @@ def base_url(service: str, region: str | None, url: str | None) -> str:
     return f"{parts.scheme}://{where}" + (f":{port}" if port else "")
 
 
+def is_loopback(url: str) -> bool:
+    """Says whether an address is on this machine."""
+    return bool(_LOOPBACK.fullmatch(urlsplit(url).hostname or ""))
+
+
 def check_one_of(name: str, value: object, allowed: Collection[str]) -> None:
     """Checks that a setting has one of the allowed values.
 

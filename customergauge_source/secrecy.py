@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
-import json
 import logging
+import re
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from dlt.common.configuration import is_secret_hint
 from dlt.common.configuration.utils import ResolvedValueTrace, get_resolved_traces
@@ -22,25 +23,29 @@ _FILES: Final = frozenset({"duckdb", "ducklake"})
 _TRACEBACK: Final = "Traceback (most recent call last):"
 
 
-def hide(text: str, secrets: Iterable[str]) -> str:
-    """Returns a text in which secrets are replaced, however they are spelled in it."""
-    shown = {form for secret in secrets for form in _spellings(secret)}
-    for form in sorted(shown, key=len, reverse=True):  # one may contain another
-        text = text.replace(form, HIDDEN)
-    return text
+_known: Final[set[str]] = set()
+"""The secrets of this process. dlt notes those it resolves by thread, and forgets them."""
 
 
-def hide_configured(text: str) -> str:
-    """Returns a text without the secrets that dlt resolved from its configuration.
+def remember(*secrets: str | None) -> None:
+    """Notes secrets; from now on `hide` replaces them."""
+    _known.update(secret for secret in secrets if secret and len(secret) >= _SHORTEST)
 
-    They are looked up each time, as destinations resolve theirs late.
-    """
-    found: set[str] = set()
+
+def remember_resolved() -> None:
+    """Notes the secrets that dlt has resolved from its configuration in this thread."""
     for trace in get_resolved_traces().resolved_traces or []:
         if is_secret_hint(trace.hint) and not _is_path(trace):
-            found.update(_texts(trace.value))
-        found.update(_passwords(trace.value))
-    return hide(text, (secret for secret in found if len(secret) >= _SHORTEST))
+            remember(*_texts(trace.value))
+        remember(*_passwords(trace.value))
+
+
+def hide(text: str) -> str:
+    """Returns a text in which the secrets are replaced, however they are spelled in it."""
+    remember_resolved()
+    for secret in sorted(_known, key=len, reverse=True):  # one may contain another
+        text = _pattern(secret).sub(HIDDEN, text)
+    return text
 
 
 class HidingFilter(logging.Filter):
@@ -61,7 +66,7 @@ class HidingFilter(logging.Filter):
             message = without_traceback(message)
         elif record.exc_info:
             message = "\n".join((message, *traceback.format_exception(*record.exc_info)))
-        record.msg, record.args, record.exc_info = hide_configured(message), (), None
+        record.msg, record.args, record.exc_info = hide(message), (), None
         return True
 
 
@@ -72,12 +77,22 @@ def without_traceback(text: str) -> str:
     return f"{before}{lines[-1]}" if found and lines else text
 
 
-def _spellings(secret: str) -> set[str]:
-    """Returns a secret as it is, and as a URL, a form, a JSON text and a page spell it."""
-    in_json = json.dumps(secret)[1:-1]
-    in_php = in_json.replace("/", "\\/")
-    forms = {secret, quote(secret, safe=""), quote_plus(secret), in_json, in_php}
-    return forms | {html.escape(secret), html.escape(secret, quote=False)}
+@lru_cache(maxsize=256)
+def _pattern(secret: str) -> re.Pattern[str]:
+    """Returns what finds a secret as it is, and as URLs, forms, JSON and pages spell it."""
+    return re.compile("".join(map(_spelled, secret)))
+
+
+def _spelled(character: str) -> str:
+    if character.isascii() and character.isalnum():
+        return character
+    code = ord(character)
+    forms = {character, html.escape(character)}
+    forms |= {quote(character, safe=""), quote(character, safe="").lower()}
+    forms |= {f"u{code:04x}", f"u{code:04X}", f"&#{code};", f"&#0{code};", f"&#x{code:x};"}
+    forms |= {"+"} if character == " " else set()
+    one_of_them = "|".join(map(re.escape, sorted(forms, key=len, reverse=True)))
+    return rf"\\{{0,8}}(?:{one_of_them})"  # JSON, and JSON inside of JSON, puts strokes before it
 
 
 def _is_path(trace: ResolvedValueTrace) -> bool:

@@ -111,6 +111,8 @@ def responses(
     def read() -> Iterator[DataItemWithMeta]:
         limit = package_pages()
         steps = check_usage(query, in_packages=limit is not None)
+        if steps.reads_nothing:
+            return
         position = Position(dlt.current.resource_state(), query, client_id)
         position.warn_of_gaps()
         chain.begin(dlt.current.source_schema(), position, in_packages=limit is not None)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final
 
 import requests
 from dlt.common import logger
@@ -24,7 +25,8 @@ from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_base
 
 from customergauge_source.exceptions import ApiRefusedError, ApiUnavailableError
-from customergauge_source.settings import RETRY_TOTAL, USER_AGENT
+from customergauge_source.secrecy import HIDDEN, hide
+from customergauge_source.settings import EXCERPT, RETRY_TOTAL, USER_AGENT
 
 
 class TransientAnswerError(Exception):
@@ -40,6 +42,11 @@ class TransientAnswerError(Exception):
         self.retry_after = retry_after
 
 
+_TRANSIENT_CODES = frozenset({408, 425, 429})
+_SEARCHED: Final = 1_000_000
+"""Bytes of an answer that are looked through for secrets, before it is cut."""
+_BEARER: Final = re.compile(r"(?i)(bearer\s+)[\w\-.~+/=]+")
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TRANSIENT = (
     TransientAnswerError,
     requests.ConnectionError,
@@ -50,7 +57,7 @@ _TRANSIENT = (
 
 
 class RetryingSession(requests.Session):
-    """Retries 429, 5xx, refused, reset and cut-off connections and time-outs.
+    """Retries 408, 425, 429, 5xx, refused, reset and cut-off connections and time-outs.
 
     Waits grow exponentially, with jitter, up to `longest_wait`; a `Retry-After` that asks for more
     is honoured. An API that asks to wait longer than `longest_wait` is not waited for.
@@ -124,15 +131,19 @@ class _stop_if(stop_base):  # noqa: N801 - named as tenacity names its own
         return self._says(retry_state)
 
 
-def raise_for_failure(response: Response, excerpt: Callable[[bytes], str]) -> None:
+def excerpt(content: bytes | str, length: int = EXCERPT) -> str:
+    """Returns the beginning of what was answered, fit to be shown: without secrets, in one line."""
+    text = content if isinstance(content, str) else content[:_SEARCHED].decode("utf-8", "replace")
+    text = _BEARER.sub(rf"\1{HIDDEN}", hide(" ".join(text.split())))
+    text = _CONTROLS.sub("\ufffd", text)
+    return text[:length] + ("…" if len(text) > length else "")
+
+
+def raise_for_failure(response: Response) -> None:
     """Raises for an answer that is not a success.
 
-    Args:
-        response: The answer.
-        excerpt: Makes a body fit to be shown.
-
     Raises:
-        TransientAnswerError: 429 or 5xx.
+        TransientAnswerError: 408, 425, 429 or 5xx.
         ApiRefusedError: A redirect, or any other status but 2xx.
     """
     status = response.status_code
@@ -145,7 +156,7 @@ def raise_for_failure(response: Response, excerpt: Callable[[bytes], str]) -> No
             "Check region, api_url and auth_url: they must be the API's own addresses.",
         )
     message = f"{answer}: {excerpt(response.content)}"
-    if status == 429 or status >= 500:  # noqa: PLR2004
+    if status in _TRANSIENT_CODES or status >= 500:  # noqa: PLR2004
         raise TransientAnswerError(message, _parse_retry_after(response))
     raise ApiRefusedError(f"The API refused {describe(response.request)}: {message}")
 
@@ -171,8 +182,8 @@ def _retry_after(state: RetryCallState) -> float | None:
 
 
 def _reason(error: BaseException | None) -> str:
-    if isinstance(error, requests.RequestException):
-        return f"{type(error).__name__}: {error}"
+    if isinstance(error, requests.RequestException):  # with pieces of the answer in it
+        return excerpt(f"{type(error).__name__}: {error}", 2 * EXCERPT)
     return str(error)
 
 
@@ -190,6 +201,8 @@ def _log_retry(state: RetryCallState, request: PreparedRequest) -> None:
 def _give_up(state: RetryCallState, request: PreparedRequest) -> None:
     error = state.outcome.exception() if state.outcome else None
     tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
+    asked = _retry_after(state)
+    wait = "" if asked is None else f"; it asks to wait {asked:.0f} s"
     raise ApiUnavailableError(
-        f"{describe(request)} failed after {tries}; the last error was {_reason(error)}"
-    ) from error
+        f"{describe(request)} failed after {tries}; the last error was {_reason(error)}{wait}"
+    ) from None

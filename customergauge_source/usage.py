@@ -34,10 +34,12 @@ class Steps:
     Attributes:
         see_records: Whether a step of the user's is there, which gets records.
         has_limit: Whether `add_limit` counts pages.
+        reads_nothing: Whether it lets none of them pass.
     """
 
     see_records: bool
     has_limit: bool
+    reads_nothing: bool
 
 
 def check_usage(query: Query, *, in_packages: bool) -> Steps:
@@ -75,7 +77,11 @@ def check_usage(query: Query, *, in_packages: bool) -> Steps:
             "add_limit would count the pages of each load package anew.",
             "Give load_in_checkpoints max_pages instead.",
         )
-    return Steps(any(isinstance(step, _STEPS) for step in steps), has_limit)
+    return Steps(
+        see_records=any(isinstance(step, _STEPS) for step in steps),
+        has_limit=has_limit,
+        reads_nothing=any(isinstance(step, LimitItem) and step.max_items == 0 for step in steps),
+    )
 
 
 def _check_hints(resource: DltResource) -> None:

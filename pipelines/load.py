@@ -52,17 +52,21 @@ class Run:
 
     def _run(self, arguments: dict[str, Any], progress: Progress) -> None:
         from customergauge_source import customergauge_source, load_in_checkpoints
-        from customergauge_source.checkpoints import abort_pending
         from customergauge_source.destinations import check_destination
+        from customergauge_source.leftovers import abort_pending, put_in_order
+        from customergauge_source.secrecy import remember_resolved
 
         options = self._options
         pipeline = _make_pipeline(options, progress)
         check_destination(pipeline)
+        if not options.check:
+            put_in_order(pipeline)  # before the source asks it for its schema
         make_source = customergauge_source
         if options.sandbox:  # a section of its own: the real account's settings are not for it
             name = f"{_NAME}_sandbox"
             make_source = customergauge_source.clone(name=name, section=name)
         source = make_source(**arguments)
+        remember_resolved()
         if options.check:
             _check(pipeline, make_source(**arguments | {"per_page": 1}))
             progress.close()
@@ -89,15 +93,17 @@ class Run:
         report.loaded(summary, pipeline, as_json=options.json)
 
     def _tell(self, error: BaseException) -> int:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # it is ending already
+        if type(error) is KeyboardInterrupt and self._committed is None:
+            return self._interrupted()  # maybe in the midst of an import
         from customergauge_source.failures import explain, is_interrupt
-        from customergauge_source.secrecy import hide_configured as hide
+        from customergauge_source.secrecy import hide
 
         if self._options.debug:
             sys.stderr.write(hide("".join(traceback.format_exception(error))))
         if is_interrupt(error):
-            done = report.committed(self._committed)
-            report.failed(f"Interrupted. {done}", "Run again: the next run goes on there.")
-            return _INTERRUPTED
+            return self._interrupted()
         known = explain(error)
         if known is None:
             text = " ".join(f"{type(error).__name__}: {error}".split())
@@ -105,6 +111,11 @@ class Run:
             return 1
         report.failed(hide(str(known)), hide(known.remedy))
         return known.exit_code
+
+    def _interrupted(self) -> int:
+        done = report.committed(self._committed)
+        report.failed(f"Interrupted. {done}", "Run again: the next run goes on there.")
+        return _INTERRUPTED
 
 
 def main(arguments: list[str] | None = None) -> int:

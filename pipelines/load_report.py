@@ -151,8 +151,11 @@ def _as_markdown(summary: LoadSummary) -> str:
 
 def _to_github(markdown: str) -> None:
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(markdown)
+        try:
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(markdown)
+        except OSError as error:  # the load stands as it ended
+            warn(f"The job's summary could not be written: {error}")
 
 
 def _escape(text: str) -> str:

@@ -102,6 +102,21 @@ def test_a_run_after_kills_ends_with_the_rows_of_the_api(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda it: it.name)
+def test_an_interrupt_with_pages_left_always_ends_with_130(
+    command: Command, number: signal.Signals
+) -> None:
+    with Sandbox(responses=2000, latency=0.05) as sandbox:
+        for wait in (0.1, 0.2, 0.3, 0.4, 0.5):
+            before = len(sandbox.data_requests)
+            running = command.start(sandbox, "--per-page", "20", "--checkpoint-pages", "2")
+            until(lambda asked=before: len(sandbox.data_requests) > asked + 2)  # type: ignore[misc]
+            time.sleep(wait)
+            running.signal(number)
+            assert running.finish().code == 130
+        assert len(sandbox.data_requests) < 100
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda it: it.name)
 @pytest.mark.parametrize("seed", range(2))
 def test_an_interrupt_at_any_instant_ends_with_130_and_harms_nothing(
     command: Command, number: signal.Signals, seed: int

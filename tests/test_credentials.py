@@ -119,7 +119,7 @@ def test_a_second_401_ends_the_command_with_3_and_keeps_what_was_committed(
         ended = command(sandbox, "--per-page", "20", "--checkpoint-pages", "2")
 
         assert ended.code == 3
-        assert len(loaded(command.file)) == 40
+        assert len(loaded(command.file)) == 60
         again = command(sandbox)
         assert again.code == 0
         assert differences(command.file, sandbox.records) == []

@@ -116,6 +116,14 @@ def test_a_limit_in_checkpoints_is_refused(workdir: Path, sandbox: Sandbox) -> N
     assert "max_pages" in error.remedy
 
 
+def test_a_limit_of_no_pages_reads_none_and_moves_nothing(workdir: Path, sandbox: Sandbox) -> None:
+    make_pipeline(workdir).run(make_source(sandbox).add_limit(0))
+    assert sandbox.data_requests == []
+
+    make_pipeline(workdir).run(make_source(sandbox))
+    assert differences(workdir / "customergauge.duckdb", sandbox.records) == []
+
+
 @pytest.mark.parametrize("step", [lambda _record: {"email": "x"}, lambda _record: "x"])
 def test_a_map_that_loses_the_key_is_told(
     workdir: Path, sandbox: Sandbox, step: Callable[[Any], Any]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from customergauge_source import feed as feeds
 from customergauge_source import load_in_checkpoints, source
 from customergauge_source.client import Page
 from customergauge_source.exceptions import ApiUnavailableError
@@ -98,6 +99,21 @@ def test_what_was_read_before_an_error_is_handed_on_first(open_client: OpenClien
         with pytest.raises(ApiUnavailableError):
             next(pages)
         assert not feed.is_at_end
+        feed.close()
+
+
+def test_an_answer_that_never_ends_is_not_waited_for_without_end(
+    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "PAGE_TOTAL", 0.5)
+    with Sandbox(responses=40, faults=[Fault("hang", page=2)]) as sandbox:
+        client = open_client(sandbox, RUNTIME__REQUEST_TIMEOUT="60")
+        feed = Feed(partial(client.pages, Query(per_page=20)), client.abandon)
+        pages = feed.pages(None, lambda: 1)
+        next(pages)
+
+        with pytest.raises(ApiUnavailableError, match="No page has come"):
+            next(pages)
         feed.close()
 
 

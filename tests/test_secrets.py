@@ -5,12 +5,15 @@ from __future__ import annotations
 import html
 import json
 import pickle
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from urllib.parse import quote_plus
 
 import pytest
 
-from customergauge_source.exceptions import CustomerGaugeError
+from customergauge_source.exceptions import ApiContractError, CustomerGaugeError
 from customergauge_source.query import Query
 from customergauge_source.sandbox import Fault, Sandbox
 from customergauge_source.sandbox.faults import KINDS
@@ -120,7 +123,30 @@ def in_html(secret: str) -> str:
     return f"<p>client_secret = {html.escape(secret)}</p>"
 
 
-@pytest.mark.parametrize("spelled", [str, json.dumps, in_form, in_php, in_html])
+def in_go(secret: str) -> str:
+    """Spells a secret as Go and .NET do in JSON."""
+    return "".join(char if char.isalnum() else f"\\u{ord(char):04x}" for char in secret)
+
+
+def in_lower_url(secret: str) -> str:
+    """Spells a secret as a URL in lower case."""
+    return "".join(char if char.isalnum() else f"%{ord(char):02x}" for char in secret)
+
+
+def in_entities(secret: str) -> str:
+    """Spells a secret as PHP and Jinja do in a page."""
+    return html.escape(secret).replace("&#x27;", "&#039;").replace("&quot;", "&#34;")
+
+
+def twice_in_json(secret: str) -> str:
+    """Spells a secret as JSON in JSON does."""
+    return json.dumps(json.dumps({"client_secret": secret}))
+
+
+SPELLINGS = [str, json.dumps, in_form, in_php, in_html, in_go, in_lower_url, in_entities]
+
+
+@pytest.mark.parametrize("spelled", [*SPELLINGS, twice_in_json])
 @pytest.mark.parametrize("status", [401, 404, 500])
 def test_a_secret_is_hidden_however_an_answer_spells_it(
     open_client: OpenClient, spelled: Callable[[str], str], status: int
@@ -133,22 +159,76 @@ def test_a_secret_is_hidden_however_an_answer_spells_it(
     assert "s3cr3t" not in str(raised.value)
 
 
-@pytest.mark.parametrize("place", ["reason", "cursor"])
+@pytest.mark.parametrize("place", ["reason", "cursor", "spaces"])
 def test_a_token_is_hidden_wherever_an_answer_repeats_it(
     open_client: OpenClient, place: str
 ) -> None:
     def repeat(path: str, authorization: str, _body: str) -> Reply:
         if "oauth2" in path:
-            return Reply(b'{"access_token": "scripted-token-91ab"}')
+            return Reply(b'{"access_token": "scripted-token-91ab%s"}' % (b"c" * 400))
         if place == "reason":
             return Reply(b"{}", 403, f"No {authorization}")
         token = authorization.removeprefix("Bearer ").encode()
+        if place == "spaces":
+            return Reply(b" " * 9_990 + token, 403)
         return Reply(b'{"data": [{"number_customergauge": 1}], "cursor": {"next": "%s"}}' % token)
 
     with scripted(repeat) as server, pytest.raises(CustomerGaugeError) as raised:
         list(open_client(server).pages(Query()))
 
     assert "scripted-token" not in str(raised.value)
+
+
+@pytest.mark.parametrize("token", ["a\\nb", "caf\\u00e9", "a b"])
+def test_a_token_that_no_header_takes_is_an_error_that_does_not_show_it(
+    open_client: OpenClient, token: str
+) -> None:
+    body = f'{{"access_token": "scripted-{token}"}}'.encode()
+    server = scripted(lambda *_: Reply(body))
+    with server as running, pytest.raises(ApiContractError) as raised:
+        list(open_client(running).pages(Query()))
+
+    assert "scripted" not in str(raised.value)
+
+
+def test_a_proxy_does_not_get_to_see_what_stays_on_this_machine(command: Command) -> None:
+    proxy = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    with Sandbox(responses=20) as sandbox:
+        ended = command(sandbox, **proxy)
+
+    assert ended.code == 0, ended.err
+
+
+def test_a_secret_in_a_broken_status_line_is_not_written(command: Command) -> None:
+    """It comes in an exception of the HTTP library, in the thread that reads."""
+    with Sandbox() as sandbox, broken_server() as url:
+        address = {"SOURCES__CUSTOMERGAUGE__AUTH_URL": url}
+        ended = command(sandbox, "--debug", **address, **LOUD)
+
+        assert ended.code == 4, ended.err
+        assert "BadStatusLine" in ended.err
+        assert found(command.folder, [sandbox.client_secret]) == []
+
+
+@contextmanager
+def broken_server() -> Iterator[str]:
+    """Answers each request with its own body in place of a status line."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.settimeout(5)
+                        body = connection.recv(65536)
+                        while b"client_secret" not in body:
+                            body += connection.recv(65536)
+                        connection.sendall(body.rpartition(b"\r\n")[2] + b"\r\n\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
 
 
 def test_credentials_show_nothing_when_printed(open_client: OpenClient) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from customergauge_source import load_in_checkpoints
-from customergauge_source.checkpoints import exclusive
 from customergauge_source.exceptions import PipelineLockedError
+from customergauge_source.lock import exclusive
 from customergauge_source.sandbox import Fault, Sandbox
 from tests.command import Command, held_open, until
 from tests.support import environment, make_pipeline, make_source, run_load, start_load

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from customergauge_source import load_in_checkpoints
-from customergauge_source.checkpoints import LoadSummary
 from customergauge_source.sandbox import Sandbox
+from customergauge_source.summary import LoadSummary
 from tests.support import environment, make_pipeline, make_source, query, run_load
 
 FILE = "customergauge.duckdb"

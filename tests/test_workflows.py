@@ -25,7 +25,7 @@ from packaging.utils import canonicalize_name
 
 from customergauge_source.sandbox import Sandbox
 from customergauge_source.settings import PERIOD_FIELDS
-from tests.support import ROOT, environment, query
+from tests.support import ROOT, environment, query, run_load
 
 WORKFLOWS = {path.name: path for path in (ROOT / ".github" / "workflows").glob("*.yml")}
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in WORKFLOWS.items()}
@@ -190,6 +190,29 @@ def test_the_load_step_writes_a_summary_and_warns_of_a_file_that_is_thrown_away(
     assert runner.summary.startswith("### CustomerGauge → duckdb, dataset `customergauge_data`")
     assert "| `responses` | 300 |" in runner.summary
     assert "::warning title=CustomerGauge load::" in log
+
+
+@pytest.mark.parametrize("options", [["--per-page", "0"], ["--full-refresh", "--start-date=x"]])
+def test_wrong_arguments_are_annotated_too(
+    tmp_path: Path, sandbox: Sandbox, options: list[str]
+) -> None:
+    summary = tmp_path / "summary.md"
+    github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    ended = run_load(tmp_path, *options, env=environment(tmp_path, sandbox, **github))
+
+    assert ended.code == 2
+    assert "::error title=CustomerGauge load::" in ended.err
+    assert "load failed" in summary.read_text("utf-8")
+
+
+def test_a_summary_that_cannot_be_written_does_not_undo_the_load(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    env = environment(tmp_path, sandbox, GITHUB_STEP_SUMMARY=str(tmp_path / "no" / "summary.md"))
+    ended = run_load(tmp_path, env=env)
+
+    assert ended.code == 0
+    assert "Warning: The job's summary could not be written" in ended.err
 
 
 def test_a_log_ends_with_what_the_exit_code_means(tmp_path: Path, sandbox: Sandbox) -> None:
