@@ -104,6 +104,8 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
 
 def _forget_cursors(pipeline: Pipeline, source: DltSource) -> None:
     """Extracts a state without the cursors of a source's resources, in a package of its own."""
+    if source.name not in pipeline.state.get("sources", {}):
+        return
     with pipeline.managed_state(extract_state=True) as state:
         resources = state.get("sources", {}).get(source.name, {}).get("resources", {})
         for name in source.selected_resources:
