@@ -139,6 +139,12 @@ def test_the_python_of_the_readme_is_python() -> None:
         ast.parse(block)
 
 
-def test_the_modules_that_the_readme_names_exist() -> None:
+def test_the_map_of_the_readme_has_every_module() -> None:
+    named = re.findall(r"`(\w+\.py)`", README.split("Where things are")[1])
+    modules = {path.name for path in (ROOT / "customergauge_source").glob("*.py")}
+    assert sorted(named) == sorted(modules - {"__init__.py"})
+
+
+def test_the_files_that_the_readme_names_exist() -> None:
     for path in re.findall(r"\]\(([\w./]+)\)", README):
         assert (ROOT / path).exists(), path
