@@ -71,13 +71,14 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
         dataset=pipeline.dataset_name or "",
     )
     with exclusive(pipeline), signals.intercepted_signals(), ExitStack() as stack:
-        put_in_order(pipeline)
+        is_pending = put_in_order(pipeline)
         with reaching_destination():
-            leave_other_target(pipeline)
+            is_pending &= not leave_other_target(pipeline)
             remember_resolved()
             pipeline.sync_destination()
         loader = _Loader(pipeline, stack)
-        summary.add_package(loader.load())  # what an earlier run left behind
+        if is_pending:  # by an earlier run
+            summary.add_package(loader.load())
         refresh: TRefreshMode | None = None
         if full_refresh:
             # The tables are dropped before the new state counts: let no old cursor outlive them.
@@ -89,8 +90,8 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
             signals.raise_if_signalled()  # dlt notes a signal, and forgets it with the step
             extracted = pipeline.extract(source, refresh=refresh)
             refresh = None
-            # What else is in the source has been read whole.
-            source = source.with_resources(*dict(counts_of(extracted)))
+            if len(source.selected_resources) > 1:  # the others have been read whole
+                source = source.with_resources(*dict(counts_of(extracted)))
             committed = loader.load()
             summary.add_package(committed)
             summary.add_counts(extracted)
@@ -127,14 +128,14 @@ class _Loader:
 
     def load(self) -> dict[str, int] | None:
         """Loads what is pending; returns the rows of each table, or None if nothing was."""
-        if not self._pipeline.has_pending_data:
-            return None
-        if not self._holds:
-            self._stack.enter_context(_connected(self._pipeline))
-            self._holds = True
         rows = self._rows_left_behind()
         if self._pipeline.list_extracted_load_packages():
             rows.update(self._pipeline.normalize().row_counts)
+        if not self._pipeline.list_normalized_load_packages():
+            return None  # an idle run extracts an empty package
+        if not self._holds:
+            self._stack.enter_context(_connected(self._pipeline))
+            self._holds = True
         loaded = self._pipeline.load().loads_ids
         if not loaded:
             return None

@@ -23,6 +23,7 @@ from dlt.common.storages.load_package import PackageStorage, ParsedLoadJobFileNa
 from customergauge_source.lock import exclusive
 
 _SCHEMA: Final = ".schema.json"
+_PENDING: Final = ("load/normalized", "normalize/extracted")
 _ENDED: Final = (PackageStorage.STARTED_JOBS_FOLDER, PackageStorage.COMPLETED_JOBS_FOLDER)
 
 
@@ -55,11 +56,14 @@ def abort_pending(pipeline: Pipeline) -> list[str]:
     ]
 
 
-def put_in_order(pipeline: Pipeline) -> None:
+def put_in_order(pipeline: Pipeline) -> bool:
     """Makes a working directory fit to go on from.
 
     Packages that are pending stay pending. Where a schema got lost the working directory is
     dropped: state and schema come from the destination, and what was pending is read again.
+
+    Returns:
+        Whether packages are pending.
     """
     with exclusive(pipeline):
         folder = Path(pipeline.working_dir)
@@ -72,6 +76,7 @@ def put_in_order(pipeline: Pipeline) -> None:
             else:
                 with suppress(DltException, ValueError):  # what is broken here, the load will tell
                     _begin_anew(package, pipeline.get_load_package_info(package.name).schema)
+        return any(any((folder / place).glob("*")) for place in _PENDING)
 
 
 def _drop_unfinished_schemas(pipeline: Pipeline, schemas: Path) -> None:

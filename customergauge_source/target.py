@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from typing import Any, Final
 
 from dlt import Pipeline
 from dlt.common import logger
+from dlt.common.destination.client import JobClientBase
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
+from dlt.destinations.job_client_impl import SqlJobClientBase
 
 _TARGET: Final = "customergauge_target"
 """Key of dlt's local state: a digest of where the last load went."""
@@ -15,31 +17,42 @@ LAST_LOAD: Final = "customergauge_last_load"
 """Key of dlt's local state: the id of the last load package that was committed."""
 
 
-def leave_other_target(pipeline: Pipeline) -> None:
+def leave_other_target(pipeline: Pipeline) -> bool:
     """Drops the working directory if it does not belong to the destination as it is.
 
     It does not if another destination or dataset was loaded from it last, or if the destination
     does not know of the last load, as it was deleted or restored from a copy. dlt would take over
     the cursor, and never load what is missing there. Packages that are pending are read again.
+
+    Returns:
+        Whether it was dropped.
     """
-    config = pipeline.destination_client().config
+    client = pipeline.destination_client()
+    config: Any = client.config
     place = f"{config.destination_type} {config.data_location()} {pipeline.dataset_name}"
     target = hashlib.sha256(place.encode()).hexdigest()
     local = pipeline.state["_local"]
-    if local.get(_TARGET, target) != target:
+    before, load_id = local.get(_TARGET), local.get(LAST_LOAD)
+    is_other = before not in (None, target)
+    is_behind = not is_other and load_id is not None and not _is_loaded(client, str(load_id))
+    if is_other:
         logger.warning("The last load went to another place: its working directory is dropped.")
-        pipeline.drop()
-    elif (load_id := local.get(LAST_LOAD)) is not None and not _is_loaded(pipeline, str(load_id)):
+    elif is_behind:
         logger.warning("The destination lacks the last load: the working directory is dropped.")
+    if is_other or is_behind:
         pipeline.drop()
-    pipeline.set_local_state_val(_TARGET, target)
+    if is_behind or before != target:
+        pipeline.set_local_state_val(_TARGET, target)
+    return is_other or is_behind
 
 
-def _is_loaded(pipeline: Pipeline, load_id: str) -> bool:
-    with pipeline.sql_client() as client:
-        loads = client.make_qualified_table_name("_dlt_loads")
+def _is_loaded(client: JobClientBase, load_id: str) -> bool:
+    if not isinstance(client, SqlJobClientBase):
+        return True
+    with client.sql_client as sql:
+        loads = sql.make_qualified_table_name("_dlt_loads")
         query = f"SELECT 1 FROM {loads} WHERE load_id = %s"  # noqa: S608 - dlt's own table
         try:
-            return bool(client.execute_sql(query, load_id))
+            return bool(sql.execute_sql(query, load_id))
         except DatabaseUndefinedRelation:
             return False

@@ -59,7 +59,7 @@ def check_usage(query: Query, *, in_packages: bool) -> Steps:
             "Set either a full refresh, or a period or number_customergauge.",
         )
     pipeline = extraction.active_pipeline()
-    if pipeline is not None and pipeline.destination is not None:
+    if not in_packages and pipeline is not None and pipeline.destination is not None:
         check_destination(pipeline)
     if (resource := extraction.current_resource()) is not None:
         _check_hints(resource)

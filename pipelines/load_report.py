@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,8 +52,9 @@ def warn(text: str) -> None:
 
 def warn_if_thrown_away(pipeline: Pipeline) -> None:
     """Warns of a DuckDB file on a runner that is thrown away with all that it holds."""
-    file = _duckdb_file(pipeline)
-    if file is not None and os.environ.get("GITHUB_ACTIONS") == "true":
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    if file := _duckdb_file(pipeline, pipeline.destination_client().config):
         warn(
             f"{file} lies on a runner that is thrown away after the job, and the cursor with it."
             " Set a destination that lasts, such as bigquery or snowflake."
@@ -91,8 +93,7 @@ def _as_text(summary: LoadSummary, pipeline: Pipeline) -> str:
         )
     if not summary.caught_up:
         lines.append(f"There is more to read: {_how_it_goes_on(summary)}.")
-    lines += [f"data: {_where(pipeline)}", f"look at it: {_next_command(pipeline)}"]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_where(pipeline)])
 
 
 def _how_it_goes_on(summary: LoadSummary) -> str:
@@ -101,31 +102,24 @@ def _how_it_goes_on(summary: LoadSummary) -> str:
     return "the next run goes on at the cursor"
 
 
-def _where(pipeline: Pipeline) -> str:
-    place = _duckdb_file(pipeline) or pipeline.destination.destination_name
-    return f"{place}, dataset {_dataset(pipeline)}"
-
-
-def _dataset(pipeline: Pipeline) -> str:
-    """Returns the dataset's name as the destination spells it."""
-    config: Any = pipeline.destination_client().config
-    return str(config.normalize_dataset_name(pipeline.default_schema))
-
-
-def _next_command(pipeline: Pipeline) -> str:
-    table = f"{_dataset(pipeline)}.responses"
-    query = f"SELECT nps, count(*) FROM {table} GROUP BY nps ORDER BY nps"  # noqa: S608 - shown
-    file = _duckdb_file(pipeline)
+def _where(pipeline: Pipeline) -> Iterator[str]:
+    """Yields where the data is, and a command that looks at it."""
+    client = pipeline.destination_client()
+    config: Any = client.config
+    dataset = config.normalize_dataset_name(client.schema)  # as the destination spells it
+    file = _duckdb_file(pipeline, config)
+    yield f"data: {file or pipeline.destination.destination_name}, dataset {dataset}"
+    query = f"SELECT nps, count(*) FROM {dataset}.responses GROUP BY nps ORDER BY nps"  # noqa: S608 - shown
     if file is None:
-        return query
-    look = f"db = duckdb.connect({file!r}, read_only=True); print(db.sql({query!r}))"
-    return f'python -c "import duckdb; {look}"'
+        yield f"look at it: {query}"
+    else:
+        look = f"db = duckdb.connect({file!r}, read_only=True); print(db.sql({query!r}))"
+        yield f'look at it: python -c "import duckdb; {look}"'
 
 
-def _duckdb_file(pipeline: Pipeline) -> str | None:
+def _duckdb_file(pipeline: Pipeline, config: Any) -> str | None:  # noqa: ANN401 - dlt's, by destination
     if not pipeline.destination.destination_type.endswith(".duckdb"):
         return None
-    config: Any = pipeline.destination_client().config
     path = Path(config.credentials.database)
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
