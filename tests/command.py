@@ -6,6 +6,7 @@ environment, working directory, streams and signals.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from customergauge_source.sandbox import Sandbox
+from tests.killed_at import KILL_AT, kill_at
 from tests.scripted import Scripted
 from tests.support import LOAD, ROOT, Finished, environment
 
@@ -155,6 +157,7 @@ def held_open(file: Path) -> Iterator[int]:
 def _serve() -> None:
     for name in _PRELOADED:
         __import__(name)
+    gc.freeze()  # the runs that are forked off need not look through all of it
     for line in sys.stdin:
         pid = os.fork()
         if not pid:
@@ -174,6 +177,8 @@ def _run(order: dict[str, Any]) -> None:
     for stream, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
     sys.argv = [str(LOAD), *order["options"]]
+    if moment := os.environ.pop(KILL_AT, None):
+        kill_at(moment)
     code = 1
     try:
         runpy.run_path(str(LOAD), run_name="__main__")

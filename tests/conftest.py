@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,6 +15,10 @@ from customergauge_source.client import CustomerGaugeClient
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command, start_server
 from tests.scripted import Scripted
+
+# dlt, hypothesis and pyarrow are half a million objects: not to be looked through again and again.
+gc.freeze()
+gc.set_threshold(50_000, 20, 50)
 
 OpenClient = Callable[..., CustomerGaugeClient]
 

@@ -1,4 +1,4 @@
-"""Runs `load.py` and kills it at a moment: `python -m tests.killed_at MOMENT [option …]`.
+"""Kills a run of the command at a moment.
 
 A moment is a regular expression over what the run does to files and to DuckDB, such as
 `os.rename /folder/file` or `sql< INSERT …` (about to be sent) and `sql> INSERT …` (answered).
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import runpy
 import signal
 import sys
 from collections.abc import Iterator
@@ -17,16 +16,17 @@ from typing import Any
 
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
-from tests.support import LOAD
-
+KILL_AT = "TESTS_KILL_AT"
+"""Environment variable of a run of the command: the moment."""
 _FILE_EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 
 
-def kill_at(moment: re.Pattern[str]) -> None:
+def kill_at(moment: str) -> None:
     """Kills this process as soon as it does something that matches."""
+    pattern = re.compile(moment)
 
     def look(event: str, what: object) -> None:
-        if moment.search(f"{event} {what}"):
+        if pattern.search(f"{event} {what}"):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
@@ -44,10 +44,3 @@ def kill_at(moment: re.Pattern[str]) -> None:
 
     DuckDbSqlClient.execute_query = watched  # type: ignore[method-assign]
     sys.addaudithook(audit)
-
-
-if __name__ == "__main__":
-    _, moment, *options = sys.argv
-    sys.argv = [str(LOAD), *options]
-    kill_at(re.compile(moment))
-    runpy.run_path(str(LOAD), run_name="__main__")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
-from tests.support import LOAD, ROOT, environment
+from tests.killed_at import KILL_AT
 from tests.truth import differences, loaded
 
 OPTIONS = ("--per-page", "20", "--checkpoint-pages", "2")
@@ -34,17 +31,8 @@ REFRESH = {
 
 def die(command: Command, sandbox: Sandbox, moment: str, *options: str) -> None:
     """Runs the command until it is killed at a moment."""
-    env = environment(command.folder, sandbox)
-    env["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(LOAD.parent)])
-    died = subprocess.run(
-        [sys.executable, "-m", "tests.killed_at", moment, *OPTIONS, *options],
-        cwd=command.folder,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert died.returncode == -signal.SIGKILL, died.stderr
+    died = command(sandbox, *OPTIONS, *options, **{KILL_AT: moment})
+    assert died.code == -signal.SIGKILL, died.err
 
 
 def with_news(sandbox: Sandbox) -> None:
