@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import dlt
 from dlt.common import logger
@@ -24,7 +24,13 @@ from customergauge_source.exceptions import ConfigurationError, UnknownFieldErro
 from customergauge_source.nested_arrow import receive_arrow
 from customergauge_source.position import Position
 from customergauge_source.records import RejectedRecord, sort_out
-from customergauge_source.schema import KEY, REJECTED_RECORDS, REJECTED_VALUES, RESPONSE, RESPONSES
+from customergauge_source.schema import (
+    KEY,
+    REJECTED_RECORDS,
+    REJECTED_VALUES_TABLE,
+    RESPONSE,
+    RESPONSES,
+)
 from customergauge_source.widening import widen_to_text
 
 if TYPE_CHECKING:
@@ -32,8 +38,6 @@ if TYPE_CHECKING:
 
     from customergauge_source.rows import Rows
     from customergauge_source.tables import Chain, ChainBuilder
-
-_REJECTED_VALUES: Final = f"{RESPONSES}__{REJECTED_VALUES}"
 
 
 @dataclass(frozen=True)
@@ -248,7 +252,7 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
     def _count(self, records: int, tables: Mapping[str, pa.Table]) -> None:
         counts = self._custom_metrics
         counts["records"] += records
-        values = tables.get(_REJECTED_VALUES)
+        values = tables.get(REJECTED_VALUES_TABLE)
         counts["rejected_values"] += values.num_rows if values is not None else 0
 
 

@@ -14,6 +14,7 @@ DataType = Literal["text", "bigint", "double", "bool", "timestamp"]
 RESPONSES: Final = "responses"
 REJECTED_RECORDS: Final = "rejected_records"
 REJECTED_VALUES: Final = "rejected_values"
+REJECTED_VALUES_TABLE: Final = f"{RESPONSES}__{REJECTED_VALUES}"
 KEY: Final = "number_customergauge"
 SCALAR: Final = "value"
 """The column of a child table whose list holds scalars; dlt's own name for it."""

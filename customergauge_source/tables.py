@@ -28,6 +28,7 @@ from customergauge_source.schema import (
     REJECTED_RECORD_FIELDS,
     REJECTED_VALUE_FIELDS,
     REJECTED_VALUES,
+    REJECTED_VALUES_TABLE,
     RESPONSES,
     SCALAR,
     DataType,
@@ -36,7 +37,6 @@ from customergauge_source.schema import (
 
 _OPEN: Final = Shape()
 """The shape of what is not declared: everything in it is unknown."""
-_REJECTED: Final = f"{RESPONSES}__{REJECTED_VALUES}"
 _DEEPEST: Final = 8
 """Unknown objects and lists nested deeper than this are kept as JSON text."""
 
@@ -154,7 +154,7 @@ class _Page:
         self.drift = drift
         self.zone = zone
         self._claims: dict[str, tuple[tuple[str, ...], str]] = {
-            _REJECTED: ((), "")
+            REJECTED_VALUES_TABLE: ((), "")
         }  # no list of the API's
         self._rejections: dict[int, list[JsonObject]] = {}
 
@@ -195,7 +195,7 @@ class _Page:
         lengths, rows = explode([found.get(cgid, []) for cgid in cgids], scalars=False)
         if not found:
             keys = keys.none()
-        self._claims[_REJECTED] = ((RESPONSES, REJECTED_VALUES), RESPONSES)
+        self._claims[REJECTED_VALUES_TABLE] = ((RESPONSES, REJECTED_VALUES), RESPONSES)
         shape = Shape(fields=REJECTED_VALUE_FIELDS)
         below = keys.below(f".{REJECTED_VALUES}.", lengths)
         self.add_table((RESPONSES, REJECTED_VALUES), shape, rows, below, parent=RESPONSES)

@@ -7,6 +7,7 @@ import logging
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from customergauge_source.client import CustomerGaugeClient
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command, start_server
 from tests.scripted import Scripted
+from tests.support import EMPTY
 
 # dlt, hypothesis and pyarrow are half a million objects: not to be looked through again and again.
 gc.freeze()
@@ -27,6 +29,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the options that make the longer proofs run."""
     parser.addoption("--round-trips", type=int, default=2000, help="generated responses")
     parser.addoption("--kills", type=int, default=30, help="kills of the crash test")
+
+
+@pytest.fixture
+def full() -> dict[str, Any]:
+    """A response with something in every list."""
+    with Sandbox(responses=40) as generated:
+        return next(
+            record
+            for record in generated.records
+            if all(record[name] for name in EMPTY) and record["selected_drivers"][0]["secondary"]
+        )
 
 
 @pytest.fixture

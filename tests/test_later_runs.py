@@ -10,21 +10,8 @@ import pytest
 
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
-from tests.support import DATASET, TABLES, make_pipeline, make_source, query
+from tests.support import DATASET, EMPTY, TABLES, make_pipeline, make_source, query
 from tests.truth import differences, loaded
-
-EMPTY: dict[str, Any] = {"tags": [], "questions": [], "selected_drivers": [], "properties": []}
-
-
-@pytest.fixture
-def full() -> dict[str, Any]:
-    """A response with something in every list."""
-    with Sandbox(responses=40) as generated:
-        return next(
-            record
-            for record in generated.records
-            if all(record[name] for name in EMPTY) and record["selected_drivers"][0]["secondary"]
-        )
 
 
 def test_an_idle_run_asks_once_and_makes_no_load_package(workdir: Path, sandbox: Sandbox) -> None:

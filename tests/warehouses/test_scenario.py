@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 
 from customergauge_source.sandbox import Sandbox
-from tests.support import TABLES, environment, run_load
+from tests.support import EMPTY, TABLES, environment, run_load
 from tests.warehouses.target import Target
 from tests.warehouses.trial import Trial, duckdb_trial, orphans
 
 # The emulators take minutes on a busy machine.
 pytestmark = pytest.mark.timeout(900)
 
-EMPTY: dict[str, Any] = {"tags": [], "questions": [], "selected_drivers": [], "properties": []}
 ZONE = "Europe/Amsterdam"
 NEWS = 22
 AWKWARD_TEXTS = (
@@ -44,17 +43,6 @@ def trial(warehouse: Target, dataset_name: str, tmp_path: Path) -> Trial:
 def reference(tmp_path: Path) -> Trial:
     """What it is compared with."""
     return duckdb_trial(tmp_path)
-
-
-@pytest.fixture
-def full() -> dict[str, Any]:
-    """A response with something in every list."""
-    with Sandbox(responses=40) as generated:
-        return next(
-            record
-            for record in generated.records
-            if all(record[name] for name in EMPTY) and record["selected_drivers"][0]["secondary"]
-        )
 
 
 def awkward(full: dict[str, Any]) -> list[Any]:
