@@ -54,6 +54,18 @@ def make_pipeline(folder: Path, name: str = "customergauge", **arguments: Any) -
     return pipeline
 
 
+def asked_cursors(sandbox: Sandbox) -> list[str | None]:
+    """Returns the cursors that the last run asked for pages with; None where it sent none.
+
+    A run is known by its token: what an ended run sent last may be noticed after its end.
+    """
+    return [
+        dict(request.query).get("cursor")
+        for request in sandbox.data_requests
+        if request.header("Authorization") == f"Bearer {sandbox.tokens[-1]}"
+    ]
+
+
 def query(file: Path, sql: str) -> list[tuple[Any, ...]]:
     """Returns the rows of a query over a DuckDB file, in the dataset."""
     with duckdb.connect(str(file), read_only=True) as connection:

@@ -10,7 +10,7 @@ from customergauge_source import LoadSummary, load_in_checkpoints
 from customergauge_source.exceptions import ApiRefusedError, ConfigurationError
 from customergauge_source.sandbox import Fault, Sandbox
 from tests.command import Command
-from tests.support import make_pipeline, make_source
+from tests.support import asked_cursors, make_pipeline, make_source
 from tests.truth import as_after_a_crash, differences, loaded, stored_cursor
 
 PER_PAGE = 20
@@ -63,10 +63,9 @@ def test_the_pages_before_a_failure_are_committed_and_the_next_run_goes_on(
         assert any(isinstance(e, ApiRefusedError) for e in _causes(raised.value))
         kept = (failing_page - 1) * PER_PAGE
         assert len(loaded(file)) == kept
-        asked = len(sandbox.data_requests)
         load_in_checkpoints(make_pipeline(workdir), make_source(sandbox, per_page=PER_PAGE))
         pages_left = (160 - kept) // PER_PAGE + 1
-        assert len(sandbox.data_requests) == asked + pages_left
+        assert len(asked_cursors(sandbox)) == pages_left
         assert differences(file, sandbox.records) == []
 
 

@@ -14,7 +14,7 @@ import duckdb
 
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
-from tests.support import LOAD, TABLES, environment, query
+from tests.support import LOAD, TABLES, asked_cursors, environment, query
 from tests.truth import differences, loaded
 
 SUMMARY = {
@@ -206,10 +206,9 @@ def test_max_pages_stops_there_and_the_next_run_goes_on(command: Command, sandbo
     assert (first["caught_up"], first["resources"]["responses"]["pages"]) == (False, 3)
     assert first["resources"]["responses"]["cursor"] == sandbox.keys[149]
     assert differences(command.file, sandbox.records[:150]) == []
-    asked = len(sandbox.data_requests)
 
     rest = command(sandbox, *paged).summary
-    assert dict(sandbox.data_requests[asked].query)["cursor"] == str(sandbox.keys[149])
+    assert asked_cursors(sandbox)[0] == str(sandbox.keys[149])
     assert (rest["caught_up"], rest["tables"]["responses"]) == (True, 150)
     assert differences(command.file, sandbox.records) == []
 

@@ -6,6 +6,7 @@ import signal
 
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command, until
+from tests.support import asked_cursors
 from tests.truth import differences, loaded
 
 
@@ -29,10 +30,9 @@ def test_an_interrupted_run_says_what_was_committed_and_the_next_completes_it(
         assert "next run goes on there" in told[1]
         assert "Traceback" not in ended.err
         assert differences(command.file, sandbox.records[: len(there)]) == []
-        asked = len(sandbox.data_requests)
 
         assert command(sandbox).code == 0
-        assert dict(sandbox.data_requests[asked].query)["cursor"] == str(cursor)
+        assert asked_cursors(sandbox)[0] == str(cursor)
         assert differences(command.file, sandbox.records) == []
 
 

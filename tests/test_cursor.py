@@ -13,15 +13,14 @@ from customergauge_source import load_in_checkpoints
 from customergauge_source.exceptions import ApiContractError
 from customergauge_source.sandbox import Fault, Sandbox
 from customergauge_source.sandbox.feed import EMPTY_CURSORS, EmptyCursor
-from tests.support import make_pipeline, make_source, query
+from tests.support import asked_cursors, make_pipeline, make_source, query
 from tests.truth import differences, loaded
 
 
 def load(folder: Path, sandbox: Sandbox, **arguments: Any) -> list[str | None]:
     """Runs the pipeline, and returns the cursors that the API was asked with, page by page."""
-    before = len(sandbox.data_requests)
     make_pipeline(folder).run(make_source(sandbox, **arguments))
-    return [dict(request.query).get("cursor") for request in sandbox.data_requests[before:]]
+    return asked_cursors(sandbox)
 
 
 def wipe(folder: Path) -> None:

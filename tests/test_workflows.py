@@ -25,7 +25,7 @@ from packaging.utils import canonicalize_name
 
 from customergauge_source.sandbox import Sandbox
 from customergauge_source.settings import PERIOD_FIELDS
-from tests.support import ROOT, environment, query, run_load
+from tests.support import ROOT, asked_cursors, environment, query, run_load
 
 WORKFLOWS = {path.name: path for path in (ROOT / ".github" / "workflows").glob("*.yml")}
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in WORKFLOWS.items()}
@@ -155,7 +155,7 @@ def make_runner(folder: Path, sandbox: Sandbox, **more: Mapping[str, str]) -> Ru
 def test_two_jobs_load_everything_once_and_share_nothing_but_the_destination(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
-    asked = []
+    cursors = []
     for number in (1, 2):
         runner = make_runner(tmp_path / f"runner{number}", sandbox)
         fresh = runner.folder / "python"
@@ -163,17 +163,15 @@ def test_two_jobs_load_everything_once_and_share_nothing_but_the_destination(
         # setup-python brings a recent one; older ones cannot resolve extras with hashes.
         pip = str(fresh / "bin" / "pip")
         subprocess.run([pip, "install", "--quiet", "--upgrade", "pip"], check=True)
-        asked.append(len(sandbox.data_requests))
 
         code, log = runner.run(STEPS, fresh / "bin")
 
         assert code == 0, log
+        cursors.append(asked_cursors(sandbox)[0])
         assert f"| responses | {300 if number == 1 else 5} |" in runner.summary
         sandbox.arrive(5)
 
-    first, second = (dict(sandbox.data_requests[index].query) for index in asked)
-    assert "cursor" not in first
-    assert second["cursor"]
+    assert cursors == [None, str(sandbox.keys[299])]
     found = query(tmp_path / "warehouse.duckdb", "SELECT number_customergauge FROM responses")
     sent = [record["number_customergauge"] for record in sandbox.records[:-5]]
     assert sorted(cgid for (cgid,) in found) == sorted(sent)
@@ -271,13 +269,12 @@ def test_a_full_refresh_by_hand_starts_over(tmp_path: Path, sandbox: Sandbox) ->
     chosen = {name: str(given["default"]) for name, given in INPUTS.items()}
     runner = make_runner(tmp_path / "runner", sandbox, inputs=chosen)
     assert runner.run(STEPS[-1:])[0] == 0
-    asked = len(sandbox.data_requests)
 
     runner.inputs = chosen | {"full_refresh": "true"}
     code, log = runner.run(STEPS[-1:])
 
     assert code == 0, log
-    assert "cursor" not in dict(sandbox.data_requests[asked].query)
+    assert asked_cursors(sandbox)[0] is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from customergauge_source.sandbox import Sandbox
-from tests.support import EMPTY, TABLES, environment, run_load
+from tests.support import EMPTY, TABLES, asked_cursors, environment, run_load
 from tests.warehouses.target import Target
 from tests.warehouses.trial import Trial, duckdb_trial, orphans
 
@@ -86,9 +86,8 @@ def test_every_step_leaves_the_rows_that_duckdb_has(
         for each in trials:
             each.forget()
             cursor = str(sandbox.keys[-NEWS - 1])
-            asked = len(sandbox.data_requests)
             second = each.load(sandbox, timezone=ZONE)
-            assert dict(sandbox.data_requests[asked].query)["cursor"] == cursor
+            assert asked_cursors(sandbox)[0] == cursor
             assert second.resources["responses"].records == NEWS
         assert_equal(trial, reference)
         assert_emptied(trial, sandbox.records[0]["number_customergauge"])
