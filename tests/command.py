@@ -65,7 +65,7 @@ class Running:
         return file.read_text("utf-8") if file.exists() else ""
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends a signal."""
+        """Sends a signal; one that comes after the end does nothing."""
         os.kill(self.pid, number)
 
 
@@ -158,15 +158,20 @@ def _serve() -> None:
     for name in _PRELOADED:
         __import__(name)
     gc.freeze()  # the runs that are forked off need not look through all of it
+    pid = 0
     for line in sys.stdin:
+        if pid:
+            os.waitpid(pid, 0)
         pid = os.fork()
         if not pid:
             os.close(0)
             _run(json.loads(line))
         sys.stdout.write(f"{pid}\n")
         sys.stdout.flush()
-        _, status = os.waitpid(pid, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        # It keeps its id until the next one starts: a signal that comes late must hit no other.
+        end = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        assert end is not None
+        sys.stdout.write(f"{end.si_status if end.si_code == os.CLD_EXITED else -end.si_status}\n")
         sys.stdout.flush()
 
 

@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dlt
 import duckdb
+import pytest
 
 from customergauge_source import customergauge_source
 from customergauge_source.sandbox import Sandbox
@@ -30,6 +31,12 @@ TABLES = (
     "responses__selected_drivers__secondary",
     "responses__properties",
 )
+
+
+def at_length(values: Iterable[Any], *, short: Iterable[Any]) -> list[Any]:
+    """Returns the values of a parameter, of which only those in `short` run without `--long`."""
+    always = [*short]
+    return [it if it in always else pytest.param(it, marks=pytest.mark.long) for it in values]
 
 
 def make_source(sandbox: Sandbox, **arguments: Any) -> Any:
@@ -94,7 +101,7 @@ def environment(
 ) -> dict[str, str]:
     """Returns an environment in which the command keeps everything in one folder.
 
-    Retries wait for hundredths of a second.
+    Retries of requests wait for hundredths of a second; dlt's of a load job, one, for a second.
     """
     inherited = {
         key: value
@@ -105,6 +112,7 @@ def environment(
         "DLT_DATA_DIR": str(folder / "dlt"),
         "RUNTIME__REQUEST_BACKOFF_FACTOR": "0.01",
         "RUNTIME__REQUEST_MAX_RETRY_DELAY": "2",
+        "LOAD__RAISE_ON_MAX_RETRIES": "2",
         "PYTHONWARNINGS": "ignore",
     }
     if sandbox is not None:

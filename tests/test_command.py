@@ -14,7 +14,7 @@ import duckdb
 
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
-from tests.support import LOAD, TABLES, asked_cursors, environment, query
+from tests.support import LOAD, TABLES, environment, query
 from tests.truth import differences, loaded
 
 SUMMARY = {
@@ -197,20 +197,6 @@ def test_full_refresh_drops_what_was_loaded_and_starts_over(
         assert ended.summary["tables"]["responses"] == 20
         assert differences(command.file, other.records) == []
         assert command(other, "--json").summary["tables"] == {}
-
-
-def test_max_pages_stops_there_and_the_next_run_goes_on(command: Command, sandbox: Sandbox) -> None:
-    paged = ("--per-page", "50", "--json")
-
-    first = command(sandbox, *paged, "--max-pages", "3", "--checkpoint-pages", "2").summary
-    assert (first["caught_up"], first["resources"]["responses"]["pages"]) == (False, 3)
-    assert first["resources"]["responses"]["cursor"] == sandbox.keys[149]
-    assert differences(command.file, sandbox.records[:150]) == []
-
-    rest = command(sandbox, *paged).summary
-    assert asked_cursors(sandbox)[0] == str(sandbox.keys[149])
-    assert (rest["caught_up"], rest["tables"]["responses"]) == (True, 150)
-    assert differences(command.file, sandbox.records) == []
 
 
 def test_another_dataset_may_be_named(command: Command, sandbox: Sandbox) -> None:

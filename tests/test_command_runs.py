@@ -39,7 +39,7 @@ def test_an_interrupted_run_says_what_was_committed_and_the_next_completes_it(
 def test_a_run_that_is_ended_at_its_start_says_that_nothing_was_committed(
     command: Command,
 ) -> None:
-    with Sandbox(responses=40, latency=5) as sandbox:
+    with Sandbox(responses=40, latency=1) as sandbox:
         running = command.start(sandbox)
         until(lambda: sandbox.data_requests)
         running.signal(signal.SIGTERM)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -15,13 +13,14 @@ import pytest
 
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command, until
-from tests.support import environment, start_load
+from tests.support import at_length, environment, start_load
 from tests.truth import differences
 
 KILLS_PER_CASE = 5
 OPTIONS = ("--per-page", "20", "--checkpoint-pages", "2")
 STARTING_SHARE = 0.15
-RESPONSES, LATENCY = 180, 0.03
+RESPONSES, LATENCY = 120, 0.03
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -66,24 +65,27 @@ def pace(tmp_path_factory: pytest.TempPathFactory) -> Pace:
         return Pace(asked - begin, time.monotonic() - asked)
 
 
-def kill_somewhere(folder: Path, sandbox: Sandbox, pace: Pace, chance: random.Random) -> None:
-    """Starts the command and kills it, in its start or at work; it may be done before that."""
-    asked = len(sandbox.requests)
-    process = start_load(folder, *OPTIONS, env=environment(folder, sandbox))
-    try:
-        starting = chance.random() < STARTING_SHARE
-        if not starting:
-            until(lambda: len(sandbox.requests) > asked or process.poll() is not None)
-        delay = chance.uniform(0, pace.starting if starting else pace.working)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(delay / 2)
-        change(sandbox, chance)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(delay / 2)
-    finally:
+def kill_at_the_start(folder: Path, sandbox: Sandbox, pace: Pace, chance: random.Random) -> None:
+    """Starts the command and kills it before its first request, mostly among its imports."""
+    with start_load(folder, *OPTIONS, env=environment(folder, sandbox)) as process:
+        time.sleep(chance.uniform(0, pace.starting))
         process.kill()
         _, err = process.communicate()
-    assert process.returncode in {0, -signal.SIGKILL}, err
+    assert process.returncode == -signal.SIGKILL, err
+
+
+def kill_at_work(command: Command, sandbox: Sandbox, pace: Pace, chance: random.Random) -> None:
+    """Starts the command and kills it after its first request; it may be done before that."""
+    tokens = len(sandbox.tokens)
+    running = command.start(sandbox, *OPTIONS)
+    until(lambda: len(sandbox.tokens) > tokens)
+    delay = chance.uniform(0, pace.working)
+    time.sleep(delay / 2)
+    change(sandbox, chance)
+    time.sleep(delay / 2)
+    running.signal(signal.SIGKILL)
+    ended = running.finish()
+    assert ended.code in {0, -signal.SIGKILL}, ended.err
 
 
 def test_a_run_after_kills_ends_with_the_rows_of_the_api(
@@ -92,7 +94,10 @@ def test_a_run_after_kills_ends_with_the_rows_of_the_api(
     chance = random.Random(case)  # noqa: S311 - to be repeated, not to be secret
     with Sandbox(responses=RESPONSES, seed=case, latency=LATENCY) as sandbox:
         for kill in range(KILLS_PER_CASE):
-            kill_somewhere(command.folder, sandbox, pace, chance)
+            if chance.random() < STARTING_SHARE:
+                kill_at_the_start(command.folder, sandbox, pace, chance)
+            else:
+                kill_at_work(command, sandbox, pace, chance)
             if (case + kill) % 2:
                 shutil.rmtree(command.folder / "dlt", ignore_errors=True)
         ended = command(sandbox, *OPTIONS)
@@ -101,12 +106,12 @@ def test_a_run_after_kills_ends_with_the_rows_of_the_api(
         assert differences(command.file, sandbox.records) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda it: it.name)
+@pytest.mark.parametrize("number", at_length(SIGNALS, short=[signal.SIGTERM]))
 def test_an_interrupt_with_pages_left_always_ends_with_130(
     command: Command, number: signal.Signals
 ) -> None:
     with Sandbox(responses=2000, latency=0.05) as sandbox:
-        for wait in (0.1, 0.2, 0.3, 0.4, 0.5):
+        for wait in (0.1, 0.3, 0.5):
             before = len(sandbox.data_requests)
             running = command.start(sandbox, "--per-page", "20", "--checkpoint-pages", "2")
             until(lambda asked=before: len(sandbox.data_requests) > asked + 2)  # type: ignore[misc]
@@ -116,8 +121,8 @@ def test_an_interrupt_with_pages_left_always_ends_with_130(
         assert len(sandbox.data_requests) < 100
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda it: it.name)
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("number", at_length(SIGNALS, short=[signal.SIGTERM]))
+@pytest.mark.parametrize("seed", at_length(range(3), short=[0]))
 def test_an_interrupt_at_any_instant_ends_with_130_and_harms_nothing(
     command: Command, number: signal.Signals, seed: int
 ) -> None:
@@ -128,8 +133,7 @@ def test_an_interrupt_at_any_instant_ends_with_130_and_harms_nothing(
             running = command.start(sandbox, *OPTIONS)
             until(lambda before=asked: len(sandbox.requests) > before)  # type: ignore[misc]
             time.sleep(chance.uniform(0, 2.0))
-            with contextlib.suppress(ProcessLookupError):
-                running.signal(number)
+            running.signal(number)
             ended = running.finish()
             assert ended.code in {0, 130}, ended.err
             assert "Traceback" not in ended.err

@@ -123,31 +123,42 @@ def test_leading_zeros_plus_signs_and_exponents_stay_text(workdir: Path) -> None
     assert rows == [("000123", "1e5", "+31 020", "0007")]
 
 
-@pytest.mark.parametrize(
-    ("zone", "sent", "moment"),
-    [
-        ("UTC", "2024-07-01 12:00:00", "2024-07-01 12:00:00"),
-        ("Europe/Amsterdam", "2024-01-15 12:00:00", "2024-01-15 11:00:00"),
-        ("Europe/Amsterdam", "2024-07-01 12:00:00", "2024-07-01 10:00:00"),
+MOMENTS = {
+    "UTC": [("2024-07-01 12:00:00", "2024-07-01 12:00:00")],
+    "Europe/Amsterdam": [
+        ("2024-01-15 12:00:00", "2024-01-15 11:00:00"),
+        ("2024-07-01 12:00:00", "2024-07-01 10:00:00"),
         # Clocks go forward at 02:00: this hour is read as if they had not.
-        ("Europe/Amsterdam", "2024-03-31 02:30:00", "2024-03-31 01:30:00"),
+        ("2024-03-31 02:30:00", "2024-03-31 01:30:00"),
         # Clocks go back at 03:00: of the two hours it is the first.
-        ("Europe/Amsterdam", "2024-10-27 02:30:00", "2024-10-27 00:30:00"),
-        ("America/New_York", "2024-03-10 02:30:00", "2024-03-10 07:30:00"),
-        ("America/New_York", "2024-11-03 01:30:00", "2024-11-03 05:30:00"),
-        ("America/New_York", "2024-12-31 23:30:00", "2025-01-01 04:30:00"),
-        # An offset of its own goes before the zone.
-        ("America/New_York", "2024-07-01T12:00:00+02:00", "2024-07-01 10:00:00"),
+        ("2024-10-27 02:30:00", "2024-10-27 00:30:00"),
     ],
-)
+    "America/New_York": [
+        ("2024-03-10 02:30:00", "2024-03-10 07:30:00"),
+        ("2024-11-03 01:30:00", "2024-11-03 05:30:00"),
+        ("2024-12-31 23:30:00", "2025-01-01 04:30:00"),
+        # An offset of its own goes before the zone.
+        ("2024-07-01T12:00:00+02:00", "2024-07-01 10:00:00"),
+    ],
+}
+
+
+@pytest.mark.parametrize("zone", MOMENTS)
 @pytest.mark.parametrize("rough", [False, True])
 def test_timestamps_are_read_in_the_zone_and_stored_as_utc(
-    workdir: Path, zone: str, sent: str, moment: str, *, rough: bool
+    workdir: Path, zone: str, *, rough: bool
 ) -> None:
-    """Alike on a page that is all as documented, and on one that is put right by value."""
-    record = {**BARE, "date_sent": sent, "date_order": "2020-06-15 00:00:00"}
-    file = load(workdir, record | ({"nps": "9"} if rough else {}), timezone=zone)
+    """Alike on a page that is all as documented, and on one that is put right by value.
 
-    rows = query(file, "SELECT epoch_us(date_sent) FROM responses")
-    expected = datetime.fromisoformat(moment).replace(tzinfo=timezone.utc)
-    assert rows == [(int(expected.timestamp()) * 1_000_000,)]
+    Each is on a page of its own, which it could make rough for the others.
+    """
+    records: list[dict[str, Any]] = [
+        {"number_customergauge": n, "date_sent": sent, "date_order": "2020-06-15 00:00:00"}
+        | ({"nps": "9"} if rough else {})
+        for n, (sent, _) in enumerate(MOMENTS[zone])
+    ]
+    file = load(workdir, *records, timezone=zone, per_page=1)
+
+    rows = query(file, "SELECT epoch_us(date_sent) FROM responses ORDER BY number_customergauge")
+    utc = [datetime.fromisoformat(it).replace(tzinfo=timezone.utc) for _, it in MOMENTS[zone]]
+    assert rows == [(int(moment.timestamp()) * 1_000_000,) for moment in utc]

@@ -10,7 +10,16 @@ import pytest
 
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
-from tests.support import DATASET, EMPTY, TABLES, asked_cursors, make_pipeline, make_source, query
+from tests.support import (
+    DATASET,
+    EMPTY,
+    TABLES,
+    asked_cursors,
+    at_length,
+    make_pipeline,
+    make_source,
+    query,
+)
 from tests.truth import differences, loaded
 
 
@@ -121,7 +130,7 @@ def test_a_cgid_that_comes_many_times_in_one_package_ends_as_the_last(
     assert differences(workdir / "customergauge.duckdb", versions) == []
 
 
-@pytest.mark.parametrize("apart", ["dataset", "file"])
+@pytest.mark.parametrize("apart", at_length(["dataset", "file"], short=["dataset"]))
 def test_places_that_are_loaded_in_turn_each_get_everything(command: Command, apart: str) -> None:
     other = command.folder / "other.duckdb"
 

@@ -11,18 +11,21 @@ import pytest
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
 from tests.killed_at import KILL_AT
+from tests.support import at_length
 from tests.truth import differences, loaded
 
 OPTIONS = ("--per-page", "20", "--checkpoint-pages", "2")
 STAGED = r'INSERT INTO "customergauge_data_staging"\."responses" '
+NOT_NOTED = "a table is staged, and not noted"
+DROPPED = "the tables are dropped"
 LATER = {
-    "a table is staged, and not noted": f"sql> {STAGED}",
+    NOT_NOTED: f"sql> {STAGED}",
     "an extracted package is half removed": r"os.remove responses\..*parquet",
     "a package is loaded, and not moved": r"os.rename .*/load/normalized/[0-9.]+$",
 }
 FIRST = {"a schema is being written": r"(open|os.rename) .*/schemas/\w+$"}
 REFRESH = {
-    "the tables are dropped": f"sql< {STAGED}",
+    DROPPED: f"sql< {STAGED}",
     "the tables are about to be dropped": "sql< DROP TABLE",
     "the state is about to be saved": r"(open|os.rename) .*/customergauge/\w+$",
     "a schema is being written": r"(open|os.rename) .*/schemas/\w+$",
@@ -50,7 +53,7 @@ def assert_recovers(command: Command, sandbox: Sandbox) -> None:
         assert differences(command.file, sandbox.records) == []
 
 
-@pytest.mark.parametrize("moment", LATER | FIRST)
+@pytest.mark.parametrize("moment", at_length(FIRST | LATER, short=FIRST))
 def test_a_first_load_that_is_killed_in_a_short_moment_is_completed(
     command: Command, moment: str
 ) -> None:
@@ -59,7 +62,7 @@ def test_a_first_load_that_is_killed_in_a_short_moment_is_completed(
         assert_recovers(command, sandbox)
 
 
-@pytest.mark.parametrize("moment", LATER)
+@pytest.mark.parametrize("moment", at_length(LATER, short=[NOT_NOTED]))
 def test_a_later_load_that_is_killed_in_a_short_moment_is_completed(
     command: Command, moment: str
 ) -> None:
@@ -70,8 +73,8 @@ def test_a_later_load_that_is_killed_in_a_short_moment_is_completed(
         assert_recovers(command, sandbox)
 
 
-@pytest.mark.parametrize("wiped", [True, False], ids=["wiped", "kept"])
-@pytest.mark.parametrize("moment", REFRESH)
+@pytest.mark.parametrize("wiped", at_length([False, True], short=[False]))
+@pytest.mark.parametrize("moment", at_length(REFRESH, short=[DROPPED]))
 def test_a_full_refresh_that_is_killed_loses_nothing(
     command: Command, moment: str, *, wiped: bool
 ) -> None:
@@ -101,7 +104,7 @@ def test_a_full_refresh_that_cannot_load_is_aborted_without_losing_what_it_dropp
         assert differences(command.file, sandbox.records) == []
 
 
-@pytest.mark.parametrize("how", ["deleted", "an older copy"])
+@pytest.mark.parametrize("how", at_length(["an older copy", "deleted"], short=["an older copy"]))
 def test_a_destination_that_lost_the_last_load_is_loaded_anew(command: Command, how: str) -> None:
     copy = Path(f"{command.file}.copy")
     with Sandbox(responses=100) as sandbox:

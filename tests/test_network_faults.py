@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from customergauge_source.exceptions import ApiError, ApiUnavailableError
 from customergauge_source.query import Query
 from customergauge_source.sandbox import Fault, Sandbox
 from tests.command import Command, until
 from tests.conftest import OpenClient
+from tests.support import at_length
 from tests.truth import differences, loaded
 
 TRIES = 5
@@ -23,6 +27,16 @@ LAST_ERRORS = {
     "hang": "ReadTimeout: ",
     "truncate": "ChunkedEncodingError: ('Connection broken: IncompleteRead",
     "truncate-chunked": "ChunkedEncodingError: ",
+}
+REFUSALS = {
+    "400": "Bad Request",
+    "403": "This action is unauthorized.",
+    "404": "Not Found.",
+    "422": "The selected filter is invalid.",
+    "token-404": "Not Found.",
+    "token-422": "The selected filter is invalid.",
+    "html": "expected JSON",
+    "invalid-json": "expected JSON",
 }
 RETRIED = [*LAST_ERRORS, *(f"token-{kind}" for kind in LAST_ERRORS)]
 
@@ -50,30 +64,45 @@ def test_a_failure_that_passes_is_tried_again(open_client: OpenClient, kind: str
         assert requests_of(kind, sandbox) == TRIES
 
 
+def assert_tells(lines: list[str], what: str, kind: str, sandbox: Sandbox) -> None:
+    """Fails if not each retry, and the error in the end, tells of page, error and tries."""
+    assert requests_of(kind, sandbox) == TRIES
+    page = "/oauth2/token" if kind.startswith("token-") else f"cursor={sandbox.keys[39]}"
+    last_error = LAST_ERRORS[kind.removeprefix("token-")]
+    retries = [line for line in lines if "next try in" in line]
+    assert len(retries) == TRIES - 1
+    for number, line in enumerate(retries, start=1):
+        assert f"Try {number} of " in line
+        assert page in line
+        assert last_error in line
+    assert f"failed after {TRIES} tries; the last error was" in what
+    assert page in what
+    assert last_error in what
+
+
 @pytest.mark.parametrize("kind", RETRIED)
-def test_a_failure_that_lasts_ends_with_4_and_tells_page_error_and_tries(
-    command: Command, kind: str
+def test_a_failure_that_lasts_tells_page_error_and_tries(
+    open_client: OpenClient, told: Callable[[], list[str]], kind: str
 ) -> None:
+    with Sandbox(responses=60, faults=[fault(kind, None)]) as sandbox:
+        with pytest.raises(ApiUnavailableError) as raised:
+            list(open_client(sandbox, **IMPATIENT).pages(Query(per_page=20)))
+
+        assert_tells(told(), str(raised.value), kind, sandbox)
+
+
+@pytest.mark.parametrize("kind", ["503", "hang", "truncate", "token-reset"])
+def test_a_failure_that_lasts_ends_with_4(command: Command, kind: str) -> None:
     with Sandbox(responses=60, faults=[fault(kind, None)]) as sandbox:
         ended = command(sandbox, "--per-page", "20", **IMPATIENT)
 
         assert ended.code == 4
-        assert requests_of(kind, sandbox) == TRIES
         *before, what, remedy = ended.err.splitlines()
-        retries = [line for line in before if "next try in" in line]
-        assert len(retries) == TRIES - 1
-        page = "/oauth2/token" if kind.startswith("token-") else f"cursor={sandbox.keys[39]}"
-        for number, line in enumerate(retries, start=1):
-            assert f"Try {number} of " in line
-            assert page in line
-            assert LAST_ERRORS[kind.removeprefix("token-")] in line
-        assert f"failed after {TRIES} tries; the last error was" in what
-        assert page in what
-        assert LAST_ERRORS[kind.removeprefix("token-")] in what
+        assert_tells(before, what, kind, sandbox)
         assert remedy.startswith("What to do: Nothing is lost")
 
 
-@pytest.mark.parametrize("kind", ["503", "truncate", "token-reset"])
+@pytest.mark.parametrize("kind", at_length(["503", "truncate", "token-reset"], short=["truncate"]))
 def test_the_run_after_a_lasting_failure_reads_on_and_completes(
     command: Command, kind: str
 ) -> None:
@@ -109,22 +138,27 @@ def test_every_failure_that_passes_in_one_run_leaves_no_trace_in_the_tables(
         assert len(sandbox.token_requests) == 1 + 3 * len(LAST_ERRORS)
 
 
-@pytest.mark.parametrize(
-    "kind", ["400", "403", "404", "422", "token-404", "token-422", "html", "invalid-json"]
-)
-def test_a_refusal_is_not_tried_again_and_its_message_is_shown(command: Command, kind: str) -> None:
-    messages = {
-        "400": "Bad Request",
-        "403": "This action is unauthorized.",
-        "404": "Not Found.",
-        "422": "The selected filter is invalid.",
-    }
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_refusal_is_not_tried_again_and_its_message_is_shown(
+    open_client: OpenClient, told: Callable[[], list[str]], kind: str
+) -> None:
+    with Sandbox(responses=60, faults=[fault(kind, 1)]) as sandbox:
+        with pytest.raises(ApiError) as raised:
+            list(open_client(sandbox).pages(Query(per_page=20)))
+
+        assert requests_of(kind, sandbox) == 1
+        assert REFUSALS[kind] in str(raised.value)
+        assert told() == []
+
+
+@pytest.mark.parametrize("kind", ["403", "token-404"])
+def test_a_refusal_ends_with_4(command: Command, kind: str) -> None:
     with Sandbox(responses=60, faults=[fault(kind, 1)]) as sandbox:
         ended = command(sandbox, "--per-page", "20")
 
         assert ended.code == 4
         assert requests_of(kind, sandbox) == 1
-        assert messages.get(kind.removeprefix("token-"), "expected JSON") in ended.err
+        assert REFUSALS[kind] in ended.err.splitlines()[-2]
         assert "next try" not in ended.err
 
 

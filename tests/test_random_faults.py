@@ -10,13 +10,14 @@ import pytest
 from customergauge_source.sandbox import Fault, Sandbox
 from customergauge_source.sandbox.faults import KINDS
 from tests.command import Command
+from tests.support import at_length
 from tests.truth import differences
 
 SLOW = {"trickle", "token-trickle"}
 MOST_RUNS = 25
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", at_length(range(12), short=[0]))
 def test_runs_through_mixed_faults_end_with_the_rows_of_the_api(
     command: Command, seed: int
 ) -> None:

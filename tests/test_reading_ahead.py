@@ -21,7 +21,7 @@ from customergauge_source.query import Query
 from customergauge_source.sandbox import Fault, Sandbox
 from tests.command import Command, until
 from tests.conftest import OpenClient
-from tests.support import make_pipeline, make_source
+from tests.support import at_length, make_pipeline, make_source
 from tests.truth import as_after_a_crash, differences, stored_cursor
 
 HANGS = {"RUNTIME__REQUEST_TIMEOUT": "60"}
@@ -148,8 +148,10 @@ PHASES: dict[str, tuple[Fault, Callable[[Sandbox], bool]]] = {
 }
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda it: it.name)
 @pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize(
+    "number", at_length([signal.SIGINT, signal.SIGTERM], short=[signal.SIGTERM])
+)
 def test_an_interrupt_ends_the_run_promptly_while_the_server_hangs(
     command: Command, number: signal.Signals, phase: str
 ) -> None:

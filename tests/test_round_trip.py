@@ -24,7 +24,7 @@ from tests.round_trip_model import cgid_of, clean
 from tests.round_trip_tables import read_back
 from tests.support import make_pipeline, make_source
 
-_AT_ONCE = 250
+_AT_ONCE = 500
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

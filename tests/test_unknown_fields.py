@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from customergauge_source import load_in_checkpoints
+from customergauge_source.exceptions import UnknownFieldError
 from customergauge_source.sandbox import Sandbox
 from customergauge_source.summary import LoadSummary
+from tests.command import Command
 from tests.support import environment, make_pipeline, make_source, query, run_load
 
 FILE = "customergauge.duckdb"
@@ -48,29 +51,40 @@ def rejected(folder: Path) -> list[tuple[Any, ...]]:
     return query(folder / FILE, "SELECT field, value FROM responses__rejected_values ORDER BY ALL")
 
 
-@pytest.mark.parametrize(("change", "field"), NEW)
-def test_ignored_fields_make_nothing_and_warn_once(
-    workdir: Path, command: Any, change: dict[str, Any], field: str
-) -> None:
+def test_ignored_fields_make_nothing_and_warn_once(workdir: Path, command: Command) -> None:
     with Sandbox(records=[record(1)]) as sandbox:
         command(sandbox, "--json")
         before = names(workdir)
-        sandbox.append(*[record(n, email=f"{n}@x.example") | change for n in range(2, 6)])
+        changes = [change for change, _ in NEW] * 2
+        emails = [(f"{n}@x.example",) for n in range(100, 100 + len(changes))]
+        for n, (change, (email,)) in enumerate(zip(changes, emails, strict=True), start=2):
+            sandbox.append(record(n, email=email) | change)
         finished = command(
             sandbox, "--json", "--per-page", "2", SOURCES__CUSTOMERGAUGE__UNKNOWN_FIELDS="ignore"
         )
 
     assert finished.code == 0
-    assert finished.err.count(f"Field {field} ") == 1
+    assert {field: finished.err.count(f"Field {field} ") for _, field in NEW} == {
+        field: 1 for _, field in NEW
+    }
     assert names(workdir) == before
-    rows = query(workdir / FILE, "SELECT email FROM responses ORDER BY ALL")
-    assert rows == [*((f"{n}@x.example",) for n in range(2, 6)), (None,)]
+    assert query(workdir / FILE, "SELECT email FROM responses ORDER BY ALL") == [*emails, (None,)]
 
 
 @pytest.mark.parametrize(("change", "field"), NEW)
-def test_a_refused_field_ends_the_run_before_its_page(
-    workdir: Path, command: Any, change: dict[str, Any], field: str
+def test_no_field_is_too_small_to_be_refused(
+    workdir: Path, change: dict[str, Any], field: str
 ) -> None:
+    with Sandbox(records=[record(1), record(2) | change]) as sandbox:
+        source = make_source(sandbox, unknown_fields="fail")
+        with pytest.raises(PipelineStepFailed, match=f"not declared: {field}$") as raised:
+            make_pipeline(workdir).extract(source)
+
+    assert isinstance(raised.value.__context__, UnknownFieldError)
+
+
+def test_a_refused_field_ends_the_run_before_its_page(workdir: Path, command: Command) -> None:
+    change, field = NEW[0]
     with Sandbox(records=[record(1), record(2), record(3) | change]) as sandbox:
         options = ("--json", "--per-page", "1", "--checkpoint-pages", "1")
         env = {"SOURCES__CUSTOMERGAUGE__UNKNOWN_FIELDS": "fail"}
@@ -159,31 +173,32 @@ def test_lists_of_the_same_name_below_a_list_and_below_an_object_are_both_kept(
     )
 
 
-@pytest.mark.parametrize(
-    ("fields", "refused"),
-    [
+@pytest.mark.parametrize("per_page", [1, 100])
+def test_a_field_without_a_name_of_its_own_is_kept_among_the_rejected_values(
+    workdir: Path, per_page: int
+) -> None:
+    nameless: list[tuple[dict[str, Any], tuple[str, str]]] = [
         ({"NPS": 5, "nps": 7}, ("NPS", "5")),
         ({"": 1}, ("", "1")),
         ({" ": [1]}, (" ", "[1]")),
         ({"_dlt_id": "x"}, ("_dlt_id", '"x"')),
-        ({"_dlt_id": {"a": 1}}, ("_dlt_id.a", "1")),
+        ({"_dlt_load_id": {"a": 1}}, ("_dlt_load_id.a", "1")),
         ({"_dlt_new": 1}, ("_dlt_new", "1")),
         ({"tags": [{"number_customergauge": 9}]}, ("tags.number_customergauge", "9")),
         ({"Tags": [1]}, ("Tags", "[1]")),
         ({"Contact": {"first_name": "x"}}, ("Contact.first_name", '"x"')),
-    ],
-)
-def test_a_field_without_a_name_of_its_own_is_kept_among_the_rejected_values(
-    workdir: Path, fields: dict[str, Any], refused: tuple[str, str]
-) -> None:
-    with Sandbox(records=[record(1, **fields), record(2)]) as sandbox:
-        load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
-        sandbox.append(record(3, **fields))
-        summary = load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
+    ]
+    refused = [refused for _, refused in nameless]
+    with Sandbox(records=[record(0)]) as sandbox:
+        for run in (1, 2):
+            for n, (fields, _) in enumerate(nameless):
+                sandbox.append(record(100 * run + n, **fields))
+            source = make_source(sandbox, per_page=per_page)
+            summary = load_in_checkpoints(make_pipeline(workdir), source)
+            assert rejected(workdir) == sorted(refused * run)
+            assert summary.resources["responses"].rejected_values == len(refused)
 
-    assert rejected(workdir) == [refused, refused]
-    assert summary.resources["responses"].rejected_values == 1
-    assert query(workdir / FILE, "SELECT count(*) FROM responses") == [(3,)]
+    assert query(workdir / FILE, "SELECT count(*) FROM responses") == [(1 + 2 * len(refused),)]
 
 
 def test_a_list_called_rejected_values_is_not_lost(workdir: Path) -> None:

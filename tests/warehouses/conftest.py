@@ -18,8 +18,8 @@ from tests.warehouses.target import Target, WarehouseMissingError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The second emulator of BigQuery guards the first; the product's scenario runs on one of them.
-_SCENARIO = [name for name in WAREHOUSES if name != "bqemulator"]
+# DuckDB is what the others are compared with. The second emulator of BigQuery guards the first.
+_SCENARIO = [name for name in WAREHOUSES if name not in {"duckdb", "bqemulator"}]
 
 
 @pytest.fixture(scope="session")
