@@ -28,7 +28,6 @@ from customergauge_source.schema import (
     KEY,
     REJECTED_RECORDS,
     REJECTED_VALUES_TABLE,
-    RESPONSE,
     RESPONSES,
 )
 from customergauge_source.widening import widen_to_text
@@ -64,7 +63,6 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
     `records`, `rejected`, `rejected_values`, `cursor` and `caught_up`.
 
     Args:
-        resource: Name of the resource.
         zone: Where the clock stands that timestamps without an offset were read from.
         unknown_fields: "evolve", "ignore" or "fail".
 
@@ -75,9 +73,8 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
     placement_affinity: ClassVar[float] = 2
     """Behind a limit, which has to count pages, not tables."""
 
-    def __init__(self, resource: str, zone: tzinfo, unknown_fields: str) -> None:
+    def __init__(self, zone: tzinfo, unknown_fields: str) -> None:
         super().__init__(lambda item: item)
-        self._resource = resource
         self._zone = zone
         self._unknown_fields = unknown_fields
         self.has_to_wait = False
@@ -91,7 +88,7 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
                 package.
             in_packages: Whether another package follows in this run.
         """
-        declaration.declare(schema, self._resource, extraction.file_format())
+        declaration.declare(schema, extraction.file_format())
         self._schema = schema
         self._position = position
         self._goes_on = in_packages or position.is_kept
@@ -185,9 +182,7 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
         from customergauge_source.tables import ChainBuilder, rejected_records  # noqa: PLC0415
 
         if self._builder is None:
-            self._builder = ChainBuilder(
-                RESPONSE, self._make_drift(), zone=self._zone, load_id=self._load_id
-            )
+            self._builder = ChainBuilder(self._make_drift(), zone=self._zone, load_id=self._load_id)
         if isinstance(records, list):
             _check_keys(records)
             rows: Rows = ObjectRows(records)
@@ -195,7 +190,7 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
             rows = StructRows(records)
         chain = self._builder.build(rows)
         tables = {name: chain.tables[name] for name in self._admitted(chain)}
-        tables[REJECTED_RECORDS] = rejected_records(self._resource, self._load_id, self._rejected)
+        tables[REJECTED_RECORDS] = rejected_records(self._load_id, self._rejected)
         self._rejected = []
         self._count(len(rows), tables)
         nested = [name for name in tables if name in chain.parents]
@@ -218,7 +213,7 @@ class ArrowChain(ItemTransform[Any, dict[str, Any]]):
         Raises:
             UnknownFieldError: The contract freezes the tables, and there is a new one.
         """
-        settings = self._schema.resolve_contract_settings_for_table(self._resource)
+        settings = self._schema.resolve_contract_settings_for_table(RESPONSES)
         admitted: list[str] = []
         for name in chain.tables:
             parent = chain.parents.get(name)

@@ -14,8 +14,9 @@ from customergauge_source.schema import (
     REJECTED_RECORD_FIELDS,
     REJECTED_RECORDS,
     REJECTED_VALUE_FIELDS,
-    REJECTED_VALUES,
+    REJECTED_VALUES_TABLE,
     RESPONSE,
+    RESPONSES,
     Field,
     Shape,
 )
@@ -47,25 +48,24 @@ _PARTITIONED: Final = {
 }
 
 
-def declare(schema: Schema, resource: str, file_format: str) -> None:
+def declare(schema: Schema, file_format: str) -> None:
     """Puts the declared tables into a schema, typed and described.
 
     Args:
         schema: The schema that is being extracted into.
-        resource: Name of the resource, and so of its root table.
         file_format: Format of the files that dlt loads the tables from.
     """
     columns = {**_columns(RESPONSE), **_named(_ROOT_COLUMNS)}
     columns[KEY] |= {"nullable": False, "primary_key": True}
-    root = {"resource": resource, "write_disposition": "merge", "file_format": file_format}
-    _update(schema, resource, columns, RESPONSE.description, {**root, **_PARTITIONED})
+    root = {"resource": RESPONSES, "write_disposition": "merge", "file_format": file_format}
+    _update(schema, RESPONSES, columns, RESPONSE.description, {**root, **_PARTITIONED})
     values = Shape(
         fields=REJECTED_VALUE_FIELDS,
         description="Values of a response that their columns could not take.",
     )
     for name, parent, shape in [
-        *_below(resource, RESPONSE),
-        (f"{resource}__{REJECTED_VALUES}", resource, values),
+        *_below(RESPONSES, RESPONSE),
+        (REJECTED_VALUES_TABLE, RESPONSES, values),
     ]:
         _declare_nested(schema, name, parent, shape)
     columns = {**_columns(Shape(fields=REJECTED_RECORD_FIELDS)), **_named(_ROOT_COLUMNS)}

@@ -27,33 +27,34 @@ _PENDING: Final = ("load/normalized", "normalize/extracted")
 _ENDED: Final = (PackageStorage.STARTED_JOBS_FOLDER, PackageStorage.COMPLETED_JOBS_FOLDER)
 
 
+def start_over(pipeline: Pipeline) -> None:
+    """Drops the working directory: the next run takes state and schemas from the destination.
+
+    The state goes first. dlt wipes a directory that has none, so that a kill half-way cannot leave
+    a cursor that is ahead of what was loaded.
+    """
+    (Path(pipeline.working_dir) / Pipeline.STATE_FILE).unlink(missing_ok=True)
+    pipeline.drop()
+
+
 def abort_pending(pipeline: Pipeline) -> list[str]:
     """Gets past load packages that can never load, without losing their responses.
 
-    The packages are dropped, and the cursor goes back to where they began: the next run reads
-    their responses again.
+    The working directory is dropped, and they with it: the destination knows the cursor behind
+    what is loaded, and the next run reads their responses again. (dlt's own `abort_packages` ends
+    a package first, and moves the state back after it: a kill between the two loses the package.)
 
     Returns:
         The ids of the packages that were dropped.
     """
     with exclusive(pipeline):
-        try:
-            plan = pipeline.abort_packages()
-        except (DltException, OSError, ValueError) as error:
-            # What the package holds is broken as well: the destination knows where to go on.
-            logger.warning("The working directory is dropped, as it cannot be read: %s", error)
-            pending = pipeline.list_normalized_load_packages()
-            pending = [*pending, *pipeline.list_extracted_load_packages()]
-            pipeline.drop()
-            return pending
-    if plan is None:
-        return []
-    aborted = plan["package_to_abort"]
-    return [
-        *([aborted["load_id"]] if aborted else []),
-        *plan["packages_to_delete"],
-        *plan["extracted_packages_to_delete"],
-    ]
+        pending = {
+            *pipeline.list_normalized_load_packages(),
+            *pipeline.list_extracted_load_packages(),
+        }
+        if pending:
+            start_over(pipeline)
+        return sorted(pending)
 
 
 def put_in_order(pipeline: Pipeline) -> bool:
@@ -86,7 +87,7 @@ def _drop_unfinished_schemas(pipeline: Pipeline, schemas: Path) -> None:
     names = [*(pipeline.state.get("schema_names") or ()), pipeline.default_schema_name]
     if not all((schemas / f"{name}{_SCHEMA}").exists() for name in names if name):
         logger.warning("A schema of the working directory got lost: the directory is dropped.")
-        pipeline.drop()
+        start_over(pipeline)
 
 
 def _begin_anew(package: Path, schema: Schema) -> None:

@@ -87,7 +87,7 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
         base_url("auth", region, auth_url),
         credentials,
     )
-    chain = ArrowChain(RESPONSES, zone(timezone), unknown_fields)
+    chain = ArrowChain(zone(timezone), unknown_fields)
     return responses(connect, str(credentials.client_id), query, chain)
 
 

@@ -29,6 +29,7 @@ from customergauge_source.schema import (
     REJECTED_VALUE_FIELDS,
     REJECTED_VALUES,
     REJECTED_VALUES_TABLE,
+    RESPONSE,
     RESPONSES,
     SCALAR,
     DataType,
@@ -72,17 +73,15 @@ _VERSIONS: Final[WeakValueDictionary[str, _Versions]] = WeakValueDictionary()
 
 
 class ChainBuilder:
-    """Builds the chain of tables for pages of one resource.
+    """Builds the chain of tables for pages of responses.
 
     Args:
-        shape: The declared shape of a record.
-        drift: Decides what becomes of fields that the shape does not declare.
+        drift: Decides what becomes of fields that are not declared.
         zone: Where the clock stands that timestamps without an offset were read from.
         load_id: dlt's id of the load package that the pages go to.
     """
 
-    def __init__(self, shape: Shape, drift: Drift, *, zone: tzinfo, load_id: str) -> None:
-        self._shape = shape
+    def __init__(self, drift: Drift, *, zone: tzinfo, load_id: str) -> None:
         self._drift = drift
         self._zone = zone
         self._load_id = load_id
@@ -95,7 +94,7 @@ class ChainBuilder:
         keys = Keys(cgid=cgids, root=rows, row=rows)
         page = _Page(self._drift, self._zone)
         load_id = pa.repeat(pa.scalar(self._load_id), len(records))
-        page.add_table((RESPONSES,), self._shape, records, keys, extra={"_dlt_load_id": load_id})
+        page.add_table((RESPONSES,), RESPONSE, records, keys, extra={"_dlt_load_id": load_id})
         page.add_rejections(keys)
         self._drift.note_written(page.chain.tables)
         return page.chain
@@ -117,7 +116,7 @@ class ChainBuilder:
         return ids
 
 
-def rejected_records(resource: str, load_id: str, rejected: Sequence[RejectedRecord]) -> pa.Table:
+def rejected_records(load_id: str, rejected: Sequence[RejectedRecord]) -> pa.Table:
     """Returns the table of entries that are no loadable records.
 
     Their row ids are made of where they stood and what they were: on the same page, read again,
@@ -127,7 +126,7 @@ def rejected_records(resource: str, load_id: str, rejected: Sequence[RejectedRec
         {
             "record": entry.record,
             "reason": entry.reason,
-            "resource": resource,
+            "resource": RESPONSES,
             "cursor": entry.cursor,
             "position": entry.position,
         }

@@ -11,6 +11,8 @@ from dlt.common.destination.client import JobClientBase
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.job_client_impl import SqlJobClientBase
 
+from customergauge_source.leftovers import start_over
+
 _TARGET: Final = "customergauge_target"
 """Key of dlt's local state: a digest of where the last load went."""
 LAST_LOAD: Final = "customergauge_last_load"
@@ -40,7 +42,7 @@ def leave_other_target(pipeline: Pipeline) -> bool:
     elif is_behind:
         logger.warning("The destination lacks the last load: the working directory is dropped.")
     if is_other or is_behind:
-        pipeline.drop()
+        start_over(pipeline)
     if is_behind or before != target:
         pipeline.set_local_state_val(_TARGET, target)
     return is_other or is_behind

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +11,16 @@ import pytest
 
 from customergauge_source.sandbox import Fault, Sandbox
 from tests.command import Command, until
+from tests.killed_at import KILL_AT
 from tests.support import DATASET, asked_cursors, at_length, make_source
 from tests.truth import differences, loaded
 
+ABORTS = {
+    "the state is about to go": r"os.remove .*/customergauge/state.json$",
+    "a package is about to go": "shutil.rmtree .*/customergauge/?$",
+    "a package is half removed": r"os.remove (.*/)?responses\..*parquet$",
+    "the folder is about to go": "os.rmdir .*/customergauge/?$",
+}
 OPTIONS = ("--per-page", "20", "--checkpoint-pages", "2")
 LOADED_BEFORE, LEFT_BEHIND = 40, 120
 
@@ -165,17 +171,17 @@ def test_abort_pending_drops_a_healthy_package_without_losing_it(
         assert differences(command.file, sandbox.records) == []
 
 
-def test_an_abort_that_was_killed_is_finished_by_the_next_run(
-    command: Command, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("normalize", [True, False], ids=["normalized", "extracted"])
+@pytest.mark.parametrize("moment", at_length(ABORTS, short=["a package is half removed"]))
+def test_an_abort_that_is_killed_loses_nothing(
+    command: Command, monkeypatch: pytest.MonkeyPatch, moment: str, *, normalize: bool
 ) -> None:
     with Sandbox(responses=200) as sandbox:
-        spoil_job(leave_behind(command, sandbox, monkeypatch, normalize=True), command)
-        for delay in (0.15, 0.3, 0.45):
-            running = command.start(sandbox, *OPTIONS, "--abort-pending")
-            time.sleep(delay)
-            running.signal(signal.SIGKILL)
-            running.finish()
-        ended = command(sandbox, *OPTIONS, "--abort-pending")
+        leave_behind(command, sandbox, monkeypatch, normalize=normalize)
+        died = command(sandbox, *OPTIONS, "--abort-pending", **{KILL_AT: ABORTS[moment]})
+        assert died.code == -signal.SIGKILL, died.err
+
+        ended = command(sandbox, *OPTIONS)
 
         assert ended.code == 0, ended.err
         assert differences(command.file, sandbox.records) == []

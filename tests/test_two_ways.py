@@ -39,7 +39,7 @@ class Names:
 
 def build(rows: Rows, name: str) -> dict[str, pa.Table]:
     """Returns the tables of one page."""
-    builder = ChainBuilder(RESPONSE, Drift(Names(), {}), zone=zone(name), load_id="1.5")
+    builder = ChainBuilder(Drift(Names(), {}), zone=zone(name), load_id="1.5")
     return builder.build(rows).tables
 
 
