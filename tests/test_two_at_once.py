@@ -23,7 +23,7 @@ OPTIONS = ("--per-page", "20", "--checkpoint-pages", "2")
 
 def test_a_second_run_stops_at_once_with_6_and_harms_nothing(command: Command) -> None:
     with Sandbox(responses=120, faults=[Fault("hang", page=5)]) as sandbox:
-        patient = environment(command.folder, sandbox, RUNTIME__REQUEST_TIMEOUT="2")
+        patient = environment(command.folder, sandbox, RUNTIME__REQUEST_TIMEOUT="6")
         with start_load(command.folder, *OPTIONS, env=patient) as first:
             until(lambda: sandbox.data_requests and sandbox.data_requests[-1].status is None)
             for more in ((), ("--abort-pending",), ("--full-refresh",)):
