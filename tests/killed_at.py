@@ -1,16 +1,18 @@
 """Kills a run of the command at a moment.
 
 A moment is a regular expression over what the run does to files and to DuckDB, such as
-`os.rename /folder/file` or `sql< INSERT …` (about to be sent) and `sql> INSERT …` (answered).
+`os.rename /folder/file` or `sql< INSERT …` (about to be sent) and `sql> INSERT …` (answered); or
+`event 17`, the seventeenth of these.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,14 +21,17 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 KILL_AT = "TESTS_KILL_AT"
 """Environment variable of a run of the command: the moment."""
 _FILE_EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
+_LIBRARIES = "/lib/python"
+"""In the path of a module: imports are no events."""
 
 
 def kill_at(moment: str) -> None:
     """Kills this process as soon as it does something that matches."""
-    pattern = re.compile(moment)
+    number = moment.removeprefix("event ")
+    is_it = _is_last_of(int(number)) if number.isdecimal() else re.compile(moment).search
 
     def look(event: str, what: object) -> None:
-        if pattern.search(f"{event} {what}"):
+        if _LIBRARIES not in str(what) and is_it(f"{event} {what}"):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
@@ -44,3 +49,8 @@ def kill_at(moment: str) -> None:
 
     DuckDbSqlClient.execute_query = watched  # type: ignore[method-assign]
     sys.addaudithook(audit)
+
+
+def _is_last_of(number: int) -> Callable[[str], bool]:
+    count = itertools.count(1)
+    return lambda _event: next(count) == number

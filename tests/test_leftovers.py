@@ -104,6 +104,20 @@ def test_a_full_refresh_that_cannot_load_is_aborted_without_losing_what_it_dropp
         assert differences(command.file, sandbox.records) == []
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("number", range(20, 1000, 40))  # a run has 600 to 900 of them
+@pytest.mark.parametrize("options", [(), ("--full-refresh",)], ids=["a load", "a full refresh"])
+def test_a_run_that_is_killed_at_any_event_is_completed(
+    command: Command, options: tuple[str, ...], number: int
+) -> None:
+    with Sandbox(responses=100) as sandbox:
+        assert command(sandbox, *OPTIONS).code == 0
+        with_news(sandbox)
+        died = command(sandbox, *OPTIONS, *options, **{KILL_AT: f"event {number}"})
+        assert died.code in {0, -signal.SIGKILL}, died.err
+        assert_recovers(command, sandbox)
+
+
 @pytest.mark.parametrize("how", at_length(["an older copy", "deleted"], short=["an older copy"]))
 def test_a_destination_that_lost_the_last_load_is_loaded_anew(command: Command, how: str) -> None:
     copy = Path(f"{command.file}.copy")

@@ -187,6 +187,22 @@ def test_an_abort_that_is_killed_loses_nothing(
         assert differences(command.file, sandbox.records) == []
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("number", range(20, 1000, 40))
+def test_an_abort_that_is_killed_at_any_event_loses_nothing(
+    command: Command, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    with Sandbox(responses=200) as sandbox:
+        leave_behind(command, sandbox, monkeypatch, normalize=True)
+        died = command(sandbox, *OPTIONS, "--abort-pending", **{KILL_AT: f"event {number}"})
+        assert died.code in {0, -signal.SIGKILL}, died.err
+
+        ended = command(sandbox, *OPTIONS)
+
+        assert ended.code == 0, ended.err
+        assert differences(command.file, sandbox.records) == []
+
+
 def test_a_package_whose_load_was_killed_is_loaded_by_the_next_run(command: Command) -> None:
     with Sandbox(responses=200) as sandbox:
         running = command.start(sandbox, "--per-page", "20", "--checkpoint-pages", "8")
