@@ -48,13 +48,9 @@ def abort_pending(pipeline: Pipeline) -> list[str]:
         The ids of the packages that were dropped.
     """
     with exclusive(pipeline):
-        pending = {
-            *pipeline.list_normalized_load_packages(),
-            *pipeline.list_extracted_load_packages(),
-        }
-        if pending:
+        if pending := _pending(pipeline):
             start_over(pipeline)
-        return sorted(pending)
+        return pending
 
 
 def put_in_order(pipeline: Pipeline) -> bool:
@@ -77,7 +73,13 @@ def put_in_order(pipeline: Pipeline) -> bool:
             else:
                 with suppress(DltException, ValueError):  # what is broken here, the load will tell
                     _begin_anew(package, pipeline.get_load_package_info(package.name).schema)
-        return any(any((folder / place).glob("*")) for place in _PENDING)
+        return bool(_pending(pipeline))
+
+
+def _pending(pipeline: Pipeline) -> list[str]:
+    """Returns the ids of the packages that are extracted or normalized, and not loaded."""
+    folder = Path(pipeline.working_dir)
+    return sorted({package.name for place in _PENDING for package in (folder / place).glob("*")})
 
 
 def _drop_unfinished_schemas(pipeline: Pipeline, schemas: Path) -> None:

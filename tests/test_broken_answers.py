@@ -73,7 +73,10 @@ def test_no_broken_answer_ends_the_feed_quietly_or_is_asked_for_again(
     assert_says_what_was_expected(str(raised.value), kind)
 
 
-@pytest.mark.parametrize("kind", ["html", "cursor-still"])
+@pytest.mark.parametrize(
+    "kind",
+    at_length(["html", "null-data", "cursor-still", "cursor-null"], short=["html", "cursor-still"]),
+)
 def test_checkpoints_before_a_broken_answer_stay_and_the_next_run_completes(
     command: Command, kind: str
 ) -> None:

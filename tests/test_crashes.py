@@ -111,7 +111,7 @@ def test_an_interrupt_with_pages_left_always_ends_with_130(
     command: Command, number: signal.Signals
 ) -> None:
     with Sandbox(responses=2000, latency=0.05) as sandbox:
-        for wait in (0.1, 0.3, 0.5):
+        for wait in (0.1, 0.2, 0.3, 0.4, 0.5):
             before = len(sandbox.data_requests)
             running = command.start(sandbox, "--per-page", "20", "--checkpoint-pages", "2")
             until(lambda asked=before: len(sandbox.data_requests) > asked + 2)  # type: ignore[misc]

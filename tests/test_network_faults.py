@@ -91,7 +91,9 @@ def test_a_failure_that_lasts_tells_page_error_and_tries(
         assert_tells(told(), str(raised.value), kind, sandbox)
 
 
-@pytest.mark.parametrize("kind", ["503", "hang", "truncate", "token-reset"])
+@pytest.mark.parametrize(
+    "kind", at_length(RETRIED, short=["503", "hang", "truncate", "token-reset"])
+)
 def test_a_failure_that_lasts_ends_with_4(command: Command, kind: str) -> None:
     with Sandbox(responses=60, faults=[fault(kind, None)]) as sandbox:
         ended = command(sandbox, "--per-page", "20", **IMPATIENT)
@@ -151,7 +153,7 @@ def test_a_refusal_is_not_tried_again_and_its_message_is_shown(
         assert told() == []
 
 
-@pytest.mark.parametrize("kind", ["403", "token-404"])
+@pytest.mark.parametrize("kind", at_length(REFUSALS, short=["403", "token-404"]))
 def test_a_refusal_ends_with_4(command: Command, kind: str) -> None:
     with Sandbox(responses=60, faults=[fault(kind, 1)]) as sandbox:
         ended = command(sandbox, "--per-page", "20")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -182,6 +183,22 @@ def test_an_abort_that_is_killed_loses_nothing(
         assert died.code == -signal.SIGKILL, died.err
 
         ended = command(sandbox, *OPTIONS)
+
+        assert ended.code == 0, ended.err
+        assert differences(command.file, sandbox.records) == []
+
+
+def test_an_abort_that_was_killed_is_finished_by_the_next_run(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sandbox(responses=200) as sandbox:
+        spoil_job(leave_behind(command, sandbox, monkeypatch, normalize=True), command)
+        for delay in (0.15, 0.3, 0.45):
+            running = command.start(sandbox, *OPTIONS, "--abort-pending")
+            time.sleep(delay)
+            running.signal(signal.SIGKILL)
+            running.finish()
+        ended = command(sandbox, *OPTIONS, "--abort-pending")
 
         assert ended.code == 0, ended.err
         assert differences(command.file, sandbox.records) == []

@@ -29,7 +29,7 @@ _VALUES = st.recursive(
 )
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@settings(max_examples=1500, derandomize=True, deadline=None)
 @given(_VALUES)
 def test_any_json_is_decoded_whole_but_for_characters_that_no_destination_stores(
     value: Any,

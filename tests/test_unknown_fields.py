@@ -14,7 +14,7 @@ from customergauge_source.exceptions import UnknownFieldError
 from customergauge_source.sandbox import Sandbox
 from customergauge_source.summary import LoadSummary
 from tests.command import Command
-from tests.support import environment, make_pipeline, make_source, query, run_load
+from tests.support import at_length, environment, make_pipeline, make_source, query, run_load
 
 FILE = "customergauge.duckdb"
 NEW: list[tuple[dict[str, Any], str]] = [
@@ -83,8 +83,11 @@ def test_no_field_is_too_small_to_be_refused(
     assert isinstance(raised.value.__context__, UnknownFieldError)
 
 
-def test_a_refused_field_ends_the_run_before_its_page(workdir: Path, command: Command) -> None:
-    change, field = NEW[0]
+@pytest.mark.parametrize("new", at_length(NEW, short=NEW[:1]))
+def test_a_refused_field_ends_the_run_before_its_page(
+    workdir: Path, command: Command, new: tuple[dict[str, Any], str]
+) -> None:
+    change, field = new
     with Sandbox(records=[record(1), record(2), record(3) | change]) as sandbox:
         options = ("--json", "--per-page", "1", "--checkpoint-pages", "1")
         env = {"SOURCES__CUSTOMERGAUGE__UNKNOWN_FIELDS": "fail"}
