@@ -8,6 +8,8 @@ import http.client
 import json
 import time
 from collections import Counter
+from datetime import datetime, timedelta, timezone
+from graphlib import TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,7 @@ from customergauge_source.sandbox import (
     DATA_PATH,
     DETRACTORS_FILTER,
     PROMOTERS_FILTER,
+    SYNC_PATH,
     TOKEN_PATH,
     Sandbox,
 )
@@ -54,25 +57,27 @@ def sign_in(sandbox: Sandbox) -> requests.Session:
     return session
 
 
-def ask(sandbox: Sandbox, query: str = "") -> requests.Response:
+def ask(sandbox: Sandbox, query: str = "", feed: str = "responses") -> requests.Response:
     with sign_in(sandbox) as session:
-        return session.get(f"{sandbox.url}{DATA_PATH}?{query}", timeout=10)
+        return session.get(f"{sandbox.url}{SYNC_PATH}{feed}?{query}", timeout=10)
 
 
-def rows(sandbox: Sandbox, query: str = "") -> list[Any]:
-    answer = ask(sandbox, query)
+def rows(sandbox: Sandbox, query: str = "", feed: str = "responses") -> list[Any]:
+    answer = ask(sandbox, query, feed)
     assert answer.status_code == 200, answer.text
     return list(answer.json()["data"])
 
 
-def read_all(sandbox: Sandbox, query: Pairs) -> tuple[list[Any], list[int]]:
+def read_all(
+    sandbox: Sandbox, query: Pairs, feed: str = "responses"
+) -> tuple[list[Any], list[int]]:
     """Follow the cursor to the empty page; return the records and the cursors."""
     records: list[Any] = []
     cursors: list[int] = []
     with sign_in(sandbox) as session:
         while True:
             cursor = [("cursor", str(cursors[-1]))] if cursors else []
-            url = sandbox.url + DATA_PATH
+            url = sandbox.url + SYNC_PATH + feed
             body = session.get(url, params=query + cursor, timeout=10).json()
             if not body["data"]:
                 return records, cursors
@@ -381,6 +386,207 @@ def test_any_json_value_is_sent_as_it_was_given(value: object) -> None:
         assert sandbox.records == [value]
 
 
+# Non-responses
+
+
+def test_a_non_response_is_a_response_less_what_an_answer_brings(shared: Sandbox) -> None:
+    records, cursors = read_all(
+        shared, [("per_page", "250"), ("with[]", "properties")], "non-responses"
+    )
+    answer = {"nps", "comment", "follow_up", "date_survey_response"}
+    wanted = shared.records[0].keys() - answer - (set(LISTS) - {"properties"})
+    assert records == shared.records_of("non-responses")
+    assert len(records) == len(shared.records) / 2
+    assert all(record.keys() == wanted for record in records)
+    assert cursors == sorted(cursors)
+    assert cursors[-1] - cursors[0] > len(records) - 250
+    cgids = {record["number_customergauge"] for record in records}
+    assert len(cgids) == len(records)
+    assert not cgids & {record["number_customergauge"] for record in shared.records}
+
+
+def test_non_responses_offer_properties_alone_and_know_no_filter(shared: Sandbox) -> None:
+    feed = "non-responses"
+    assert "properties" not in rows(shared, "per_page=1", feed)[0]
+    for name in set(LISTS) - {"properties"}:
+        assert ask(shared, f"with[]={name}", feed).status_code == 422
+    assert rows(shared, "filter=x&number_customergauge=x&per_page=3", feed) == rows(
+        shared, "per_page=3", feed
+    )
+
+
+def test_as_many_non_responses_come_as_are_asked_for() -> None:
+    with Sandbox(responses=5, non_responses=30) as many, Sandbox(records=[{}]) as given:
+        thirty = many.records_of("non-responses")
+        assert len(thirty) == 30
+        assert given.records_of("non-responses") == given.records_of("close-loop") == []
+    with Sandbox(responses=40) as few:
+        assert few.records_of("non-responses") == thirty[:20]
+
+
+@pytest.mark.parametrize("vanishes", [True, False])
+def test_a_non_response_becomes_the_newest_response(*, vanishes: bool) -> None:
+    with Sandbox(responses=9, non_responses=4) as sandbox:
+        before = sandbox.records_of("non-responses")
+        cgid = before[2]["number_customergauge"]
+        sandbox.edit(cgid, feed="non-responses", email="new@example.org")
+        sent = sandbox.records_of("non-responses")[2]
+        assert sent == before[2] | {"email": "new@example.org"}
+        sandbox.become_response(cgid, vanishes=vanishes)
+        after = sandbox.records_of("non-responses")
+        response = sandbox.records[9]
+        assert response == response | sent | {"status": "response"}
+        assert response.keys() == sandbox.records[0].keys()
+        assert response["date_sent"] <= response["date_survey_response"]
+        assert after == [
+            record for record in [*before[:2], sent, before[3]] if not vanishes or record != sent
+        ]
+        sandbox.append({}, feed="non-responses")
+        keys = read_all(sandbox, [("per_page", "1")], "non-responses")[1]
+        assert keys == sorted(set(keys))
+        with pytest.raises(KeyError):
+            sandbox.become_response(1)
+
+
+# Cases
+
+
+def test_about_half_of_the_detractors_have_a_case_of_the_past(shared: Sandbox) -> None:
+    answered = {
+        record["number_customergauge"]: record["date_survey_response"]
+        for record in shared.records
+        if record["nps"] <= 6
+    }
+    cases, _ = read_all(shared, [("per_page", "100")], "close-loop")
+    assert cases == shared.records_of("close-loop")
+    assert 0.35 < len(cases) / len(answered) < 0.65
+    assert {case["number_customergauge"] for case in cases} <= answered.keys()
+    assert {case["status"] for case in cases} == {"open", "progress", "closed"}
+    for case in cases:
+        assert set(case) == {
+            *("number_customergauge", "status", "note", "happened_at"),
+            *("time_to_follow_up", "time_to_close", "owner"),
+        }
+        assert answered[case["number_customergauge"]] < case["happened_at"] < "2026-11-21"
+        follow_up, close = case["time_to_follow_up"], case["time_to_close"]
+        assert (follow_up is None) == (case["status"] == "open")
+        assert (close is None) == (case["status"] != "closed")
+        assert close is None or 0 <= follow_up <= close
+
+
+def test_cases_are_the_same_whenever_they_are_asked_for() -> None:
+    with Sandbox(responses=60) as early, Sandbox(responses=60) as late:
+        cases = early.records_of("close-loop")
+        for record in late.records:
+            late.edit(record["number_customergauge"], nps=10)
+        assert late.records_of("close-loop") == cases != []
+
+
+def test_updated_at_includes_both_its_days_and_needs_neither(shared: Sandbox) -> None:
+    cases = shared.records_of("close-loop")
+    days = sorted(case["happened_at"][:10] for case in cases)
+    start, end = days[30], days[60]
+    for query, least, most in (
+        (f"updated_at[start]={start}", start, "9"),
+        (f"updated_at[end]={end}", "", end),
+        (f"updated_at[start]={start}&updated_at[end]={end}", start, end),
+    ):
+        wanted = [case for case in cases if least <= case["happened_at"][:10] <= most]
+        assert rows(shared, query, "close-loop") == wanted
+    for end_of_range in ("start", "end"):
+        answer = ask(shared, f"updated_at[{end_of_range}]=1-2-2026", "close-loop")
+        assert answer.status_code == 422
+        assert set(answer.json()["errors"]) == {f"updated_at.{end_of_range}"}
+
+
+def test_a_changed_case_keeps_its_key_and_comes_again_by_its_day_alone() -> None:
+    with Sandbox(responses=200) as sandbox:
+        cases, cursors = read_all(sandbox, [("per_page", "1")], "close-loop")
+        cgid = cases[3]["number_customergauge"]
+        sandbox.change_case(
+            cgid, "progress", updated_at=datetime(2027, 3, 1, 23, 59, tzinfo=timezone.utc), note="x"
+        )
+        assert rows(sandbox, f"cursor={cursors[-1]}", "close-loop") == []
+        (changed,) = rows(sandbox, "updated_at[start]=2027-03-01", "close-loop")
+        assert (changed["number_customergauge"], changed["status"]) == (cgid, "progress")
+        assert (changed["note"], changed["happened_at"]) == ("x", "2027-03-01 23:59:00")
+        assert read_all(sandbox, [("per_page", "1")], "close-loop")[1] == cursors
+
+
+def test_a_case_counts_whole_hours_and_reopening_clears_them() -> None:
+    with Sandbox(
+        records=[{"number_customergauge": 7, "date_survey_response": "2026-01-01 10:00:00"}]
+    ) as sandbox:
+        moment = datetime(2026, 1, 1, 10, tzinfo=timezone.utc)
+        sandbox.open_case(7, owner="Ada")
+
+        def change(status: str, hours: float, **fields: object) -> list[Any]:
+            moved = moment + timedelta(hours=hours)
+            sandbox.change_case(7, status, updated_at=moved, **fields)
+            (case,) = rows(sandbox, feed="close-loop")
+            assert (case["status"], case["owner"]) == (status, "Ada")
+            return [case["time_to_follow_up"], case["time_to_close"]]
+
+        assert change("progress", 5.9) == [5, None]
+        assert change("our own", 6) == [5, None]
+        assert change("closed", 80) == [5, 80]
+        assert change("open", 90) == [None, None]
+        assert change("closed", 100.5) == [100, 100]
+        assert change("closed", 101, time_to_close=3) == [100, 3]
+        with pytest.raises(KeyError):
+            sandbox.change_case(8, "open")
+        with pytest.raises(KeyError):
+            sandbox.open_case(8)
+
+
+def test_later_responses_bring_cases_that_are_updated_now() -> None:
+    with Sandbox(responses=50) as sandbox:
+        before = sandbox.records_of("close-loop")
+        today = f"updated_at[start]={datetime.now(timezone.utc):%Y-%m-%d}"
+        sandbox.arrive(200)
+        cases = sandbox.records_of("close-loop")
+        new = cases[len(before) :]
+        assert cases[: len(before)] == before
+        assert {case["status"] for case in new} == {"open"}
+        late = {record["number_customergauge"] for record in sandbox.records[50:]}
+        assert {case["number_customergauge"] for case in new} <= late
+        assert [case for case in rows(sandbox, today, "close-loop") if case in new] == new
+
+
+# Further feeds
+
+
+def test_a_feed_that_is_added_is_served_like_the_others() -> None:
+    records = [{"number_customergauge": 4, "notes": [1]}, {"id": 2}, "text", None]
+    with Sandbox(responses=3) as sandbox:
+        sandbox.add_feed("things", records, lists=["notes"])
+        sandbox.add_feed("plain", records)
+        query = [("per_page", "3"), ("with[]", "notes")]
+        assert read_all(sandbox, query, "things")[0] == records == rows(sandbox, "", "plain")
+        assert rows(sandbox, "per_page=1", "things") == [{"number_customergauge": 4}]
+        assert ask(sandbox, "with[]=tags", "things").status_code == 422
+        assert ask(sandbox, "with[]=notes", "plain").status_code == 422
+        sandbox.append(5, feed="things")
+        sandbox.edit(4, feed="things", notes=[])
+        changed = [{"number_customergauge": 4, "notes": []}, *records[1:], 5]
+        assert sandbox.records_of("things") == changed
+        assert sandbox.records_of("plain") == records
+        assert len(sandbox.records) == 3
+        with pytest.raises(ValueError, match="things"):
+            sandbox.add_feed("things", [])
+
+
+def test_the_requests_to_each_feed_are_told_apart() -> None:
+    with Sandbox(responses=3) as sandbox:
+        for feed in ("responses", "close-loop", "non-responses", "close-loop", "elsewhere"):
+            ask(sandbox, feed=feed)
+        paths = [request.path.removeprefix(SYNC_PATH) for request in sandbox.data_requests]
+        assert paths == ["responses", "close-loop", "non-responses", "close-loop"]
+        assert [request.path for request in sandbox.requests_to("responses")] == [DATA_PATH]
+        assert len(sandbox.requests_to("close-loop")) == 2
+        assert sandbox.pages_served == 4
+
+
 # The server
 
 
@@ -454,3 +660,13 @@ def test_the_sandbox_imports_nothing_of_the_client() -> None:
                 assert not (node.module or "").startswith("customergauge_source")
             elif isinstance(node, ast.Import):
                 assert not any(name.name.startswith("customergauge_source") for name in node.names)
+
+
+def test_no_module_of_the_sandbox_imports_one_that_imports_it() -> None:
+    known: dict[str, set[str]] = {}
+    for module in PACKAGE.glob("*.py"):
+        nodes = ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        relative = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.level]
+        known[module.stem] = {str(node.module) for node in relative}
+    order = TopologicalSorter(known)
+    assert set(order.static_order()) == known.keys()  # raises CycleError otherwise

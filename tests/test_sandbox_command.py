@@ -9,15 +9,16 @@ import sys
 import pytest
 import requests
 
-from customergauge_source.sandbox import DATA_PATH, TOKEN_PATH, Sandbox
+from customergauge_source.sandbox import DATA_PATH, SYNC_PATH, TOKEN_PATH, Sandbox
 from customergauge_source.sandbox.__main__ import main
+from customergauge_source.sandbox.faults import GRAMMAR, KINDS
 
 MODULE = [sys.executable, "-m", "customergauge_source.sandbox"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_serves_until_a_signal_and_exits_with_0(number: signal.Signals) -> None:
-    command = [*MODULE, "--responses", "7", "--fault", "503@1x2"]
+    command = [*MODULE, "--responses", "7", "--non-responses", "4", "--fault", "responses:503x2"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline().rstrip("\n") for _ in range(7)]
@@ -32,13 +33,21 @@ def test_the_command_serves_until_a_signal_and_exits_with_0(number: signal.Signa
         data = {"grant_type": "client_credentials"} | said
         token = requests.post(said["url"] + TOKEN_PATH, data=data, timeout=10).json()
         headers = {"Authorization": f"Bearer {token['access_token']}"}
-        answers = [
-            requests.get(said["url"] + DATA_PATH, headers=headers, timeout=10) for _ in range(3)
-        ]
-        assert [answer.status_code for answer in answers] == [503, 503, 200]
-        assert len(answers[2].json()["data"]) == 7
+        paths = [f"{SYNC_PATH}non-responses", *[DATA_PATH] * 3]
+        answers = [requests.get(said["url"] + path, headers=headers, timeout=10) for path in paths]
+        assert [answer.status_code for answer in answers] == [200, 503, 503, 200]
+        assert len(answers[0].json()["data"]) == 4
+        assert len(answers[3].json()["data"]) == 7
         process.send_signal(number)
         assert process.wait(timeout=10) == 0
+
+
+def test_the_help_explains_how_a_fault_is_spelled(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    help_text = capsys.readouterr().out
+    assert GRAMMAR in help_text
+    assert all(f"  {kind} " in help_text for kind in KINDS if not kind.startswith("token-"))
 
 
 @pytest.mark.parametrize(
@@ -47,6 +56,8 @@ def test_the_command_serves_until_a_signal_and_exits_with_0(number: signal.Signa
         ["--responses", "-1"],
         ["--fault", "earthquake"],
         ["--fault", "503@0"],
+        ["--fault", "close-lop:503"],
+        ["--non-responses", "some"],
         ["--fault-rate", "2"],
         ["--port", "70000"],
         ["--latency", "soon"],

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from customergauge_source.sandbox import DATA_PATH, TOKEN_PATH, Fault, Sandbox, parse_fault
+from customergauge_source.sandbox import (
+    DATA_PATH,
+    SYNC_PATH,
+    TOKEN_PATH,
+    Fault,
+    Sandbox,
+    parse_fault,
+)
 from customergauge_source.sandbox.faults import KINDS
 
 if TYPE_CHECKING:
@@ -40,10 +47,12 @@ class Client:
         url = self.sandbox.url + TOKEN_PATH
         return self.session.post(url, data=form, timeout=5, allow_redirects=False)
 
-    def page(self, cursor: int | None = None, timeout: float = 5) -> requests.Response:
+    def page(
+        self, cursor: int | None = None, timeout: float = 5, feed: str = "responses"
+    ) -> requests.Response:
         """Ask for a page of ten."""
         query = {"per_page": 10} | ({} if cursor is None else {"cursor": cursor})
-        url = self.sandbox.url + DATA_PATH
+        url = self.sandbox.url + SYNC_PATH + feed
         return self.session.get(url, params=query, timeout=timeout, allow_redirects=False)
 
     def ask(self, kind: str) -> requests.Response:
@@ -303,6 +312,24 @@ def test_token_faults_count_tokens(client: Client) -> None:
     assert [client.token().status_code for _ in range(3)] == [200, 500, 200]
 
 
+def test_a_fault_of_a_feed_befalls_that_one_and_counts_its_pages(client: Client) -> None:
+    client.sandbox.inject(Fault("503", page=2, feed="close-loop"))
+    asked = ("responses", "responses", "close-loop", "responses", "close-loop", "close-loop")
+    statuses = [client.page(feed=feed).status_code for feed in asked]
+    assert statuses == [200, 200, 200, 200, 503, 200]
+
+
+def test_a_fault_without_a_feed_counts_the_pages_of_all(client: Client) -> None:
+    client.sandbox.inject(Fault("500", page=3))
+    asked = ("responses", "close-loop", "non-responses", "responses")
+    assert [client.page(feed=feed).status_code for feed in asked] == [200, 200, 500, 200]
+
+
+def test_a_fault_of_tokens_has_no_feed() -> None:
+    with pytest.raises(ValueError, match="close-loop"):
+        Fault("token-500", feed="close-loop")
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -312,6 +339,8 @@ def test_token_faults_count_tokens(client: Client) -> None:
         ("token-500xforever", Fault("token-500", times=None)),
         ("cursor-textx3", Fault("cursor-text", times=3)),
         ("leak-403@12", Fault("leak-403", page=12)),
+        ("close-loop:403xforever", Fault("403", times=None, feed="close-loop")),
+        ("non-responses:html@2x3", Fault("html", page=2, times=3, feed="non-responses")),
     ],
 )
 def test_a_fault_is_spelled_kind_page_times(text: str, fault: Fault) -> None:
@@ -319,7 +348,11 @@ def test_a_fault_is_spelled_kind_page_times(text: str, fault: Fault) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "503@", "503x0", "503@0", "503@1@2", "quake", "token-no-data"]
+    "text",
+    [
+        *("", "503@", "503x0", "503@0", "503@1@2", "quake", "token-no-data"),
+        *(":503", "responses:", "close-loop:token-500", "a:b:503"),
+    ],
 )
 def test_a_misspelled_fault_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"fault|form"):

@@ -10,6 +10,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from .company import FEED_NAMES
 from .faults import GRAMMAR, KINDS, Fault, parse_fault
 from .feed import EMPTY_CURSORS
 from .service import Sandbox
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 Number = TypeVar("Number", int, float)
 _KINDS_HELP = f"""\
 faults:
-  {GRAMMAR}; PAGE is counted from 1 since the start (default 1), TIMES is a number
-  (default 1) or "forever". 503@3x2 fails twice before the third page; the token
-  endpoint's faults begin with "token-", and count tokens.
+  {GRAMMAR}; PAGE is counted from 1 since the start (default 1), TIMES is a
+  number (default 1) or "forever". 503@3x2 fails twice before the third page of all that
+  are asked for. With a FEED ({", ".join(FEED_NAMES)}) it befalls that one
+  alone and counts its pages: close-loop:403xforever. The token endpoint's faults begin
+  with "token-", and count tokens.
 
 """
 
@@ -30,9 +33,13 @@ faults:
 def _fault(text: str) -> Fault:
     """Read ``--fault``."""
     try:
-        return parse_fault(text)
+        fault = parse_fault(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+    if fault.feed not in {None, *FEED_NAMES}:
+        known = ", ".join(FEED_NAMES)
+        raise argparse.ArgumentTypeError(f"unknown feed {fault.feed!r}; known are {known}")
+    return fault
 
 
 def _within(kind: Callable[[str], Number], least: Number, most: Number) -> Callable[[str], Number]:
@@ -59,13 +66,14 @@ def _parser() -> argparse.ArgumentParser:
     kinds = "".join(f"  {kind:<18}{text}\n" for kind, text in KINDS.items() if _listed(kind))
     parser = argparse.ArgumentParser(
         prog="python -m customergauge_source.sandbox",
-        description="Serve a local CustomerGauge with made-up survey responses.",
+        description="Serve a local CustomerGauge with made-up surveys and cases.",
         epilog=_KINDS_HELP + kinds,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--port", type=_port, default=0, help="port to listen on; 0 (default): any that is free")
     add("--responses", type=_count, default=2500, metavar="N", help="responses to begin with")
+    add("--non-responses", type=_count, metavar="N", help="by default half as many as responses")
     add("--seed", type=int, default=0, help="another seed, another company")
     add("--latency", type=_amount, default=0.0, metavar="SECONDS", help="wait before each page")
     add("--arrivals-per-second", type=_amount, default=0.0, metavar="N", help="new responses")
@@ -118,6 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         sandbox = Sandbox(
             responses=options.responses,
+            non_responses=options.non_responses,
             seed=options.seed,
             latency=options.latency,
             token_life=options.token_life,

@@ -8,9 +8,9 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from .encoding import to_json
 from .exchange import Answer, html, invalid, message, unauthenticated
-from .feed import Page, envelope
-from .store import to_json
+from .pages import Page, envelope
 from .tokens import refused_client
 
 if TYPE_CHECKING:

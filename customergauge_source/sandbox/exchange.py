@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from http import HTTPStatus
 
-from .store import to_json
-
-if TYPE_CHECKING:
-    from .feed import Page
+from .encoding import to_json
+from .pages import Page
 
 JSON = "application/json"
 HTML = "text/html; charset=UTF-8"
@@ -57,6 +55,11 @@ class Answer:
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
     page: Page | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the request was good."""
+        return self.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def message(status: int, text: str, **members: object) -> Answer:

@@ -1,59 +1,68 @@
-"""The endpoint GET Responses, v7: ``GET /v7/rest/sync/responses``."""
+"""The feeds, ``GET /v7/rest/sync/<name>``: what each is made of, and the answer for all."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from .exchange import Answer, invalid, message, unauthenticated
-from .parameters import InvalidParametersError, parse
-from .store import to_json
+from .exchange import Answer, Request, invalid, message, unauthenticated
+from .pages import Page, envelope
+from .parameters import Filter, InvalidParametersError, parse
+from .store import Store
+from .tokens import Tokens
 
-if TYPE_CHECKING:
-    from .exchange import Request
-    from .store import Store
-    from .tokens import Tokens
-
-DATA_PATH = "/v7/rest/sync/responses"
+SYNC_PATH = "/v7/rest/sync/"
+DATA_PATH = f"{SYNC_PATH}responses"
 # What cursor.next may be on an empty page is not documented.
 EmptyCursor = Literal["same", "null", "absent", "list"]
 EMPTY_CURSORS: tuple[EmptyCursor, ...] = ("same", "null", "absent", "list")
 
 
 @dataclass(frozen=True)
-class Page:
-    """One page of rows.
+class Feed:
+    """Rows that are read page by page.
 
     Attributes:
-        rows: The rows as JSON.
-        sent: The cursor that came with the request.
-        last: The key of the last row, or None if there are no rows.
+        name: The last part of its path.
+        store: Its rows, and the lists that its ``with[]`` offers.
+        filters: The filters that it knows.
     """
 
-    rows: list[bytes]
-    sent: int | None
-    last: int | None
+    name: str
+    store: Store
+    filters: tuple[Filter, ...] = ()
 
     @property
-    def data(self) -> bytes:
-        """The rows as a JSON list."""
-        return b"[" + b",".join(self.rows) + b"]"
+    def path(self) -> str:
+        """The path of its endpoint."""
+        return SYNC_PATH + self.name
+
+    def page(self, parameters: list[tuple[str, str]]) -> Page:
+        """Return the page that the parameters of a request select.
+
+        Raises:
+            InvalidParametersError: A parameter breaks its rule.
+        """
+        query = parse(parameters, self.store.lists, self.filters)
+        rows = self.store.after(query.cursor, limit=query.per_page, matches=query.matches)
+        return Page(
+            rows=[row.render(query.lists) for row in rows],
+            sent=query.cursor,
+            last=rows[-1].key if rows else None,
+        )
 
 
-def envelope(data: bytes, **members: object) -> bytes:
-    """Return the body of a page: ``data``, and what comes beside it."""
-    others = b"".join(b"," + to_json({name: value})[1:-1] for name, value in members.items())
-    return b'{"data":' + data + others + b"}"
+class DataEndpoint:
+    """Answers requests for the pages of any feed."""
 
-
-class Feed:
-    """Answers requests for responses."""
-
-    def __init__(self, store: Store, tokens: Tokens, *, empty_cursor: EmptyCursor) -> None:
-        """Connect the endpoint to its data.
+    def __init__(
+        self, feeds: Mapping[str, Feed], tokens: Tokens, *, empty_cursor: EmptyCursor
+    ) -> None:
+        """Connect the feeds.
 
         Args:
-            store: The rows.
+            feeds: The feeds by name; what is added later is served too.
             tokens: What decides whether a bearer token is good.
             empty_cursor: What stands in ``cursor`` on an empty page.
 
@@ -62,14 +71,19 @@ class Feed:
         """
         if empty_cursor not in EMPTY_CURSORS:
             raise ValueError(f"empty_cursor must be one of {EMPTY_CURSORS}, not {empty_cursor!r}")
-        self._store = store
+        self._feeds = feeds
         self._tokens = tokens
         self._empty_cursor = empty_cursor
 
-    def answer(self, request: Request) -> Answer:
+    def feed_at(self, path: str) -> Feed | None:
+        """Return the feed with a path, or None."""
+        return self._feeds.get(path[len(SYNC_PATH) :]) if path.startswith(SYNC_PATH) else None
+
+    def answer(self, feed: Feed, request: Request) -> Answer:
         """Answer a request for a page.
 
         Args:
+            feed: The feed that is asked.
             request: The request.
 
         Returns:
@@ -82,15 +96,9 @@ class Feed:
         if not self._tokens.accepts(request.header("authorization")):
             return unauthenticated()
         try:
-            query = parse(request.query)
+            page = feed.page(request.query)
         except InvalidParametersError as error:
             return invalid(error.errors)
-        rows = self._store.after(query.cursor, limit=query.per_page, matches=query.matches)
-        page = Page(
-            rows=[row.render(query.lists) for row in rows],
-            sent=query.cursor,
-            last=rows[-1].key if rows else None,
-        )
         return Answer(200, self._body(page), page=page)
 
     def _body(self, page: Page) -> bytes:

@@ -9,17 +9,15 @@ import socketserver
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from .breakage import broken
 from .exchange import Answer, Request, message
-from .feed import DATA_PATH, Feed
+from .faults import Fault
+from .feed import DataEndpoint
+from .plan import FaultPlan
 from .tokens import TOKEN_PATH, Tokens
 from .wire import SILENT, WIRE_FAULTS, play, send
-
-if TYPE_CHECKING:
-    from .faults import Endpoint, Fault, FaultPlan
 
 HOST = "127.0.0.1"
 _log = logging.getLogger(__name__)
@@ -33,22 +31,22 @@ class SandboxServer(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, port: int, *, tokens: Tokens, feed: Feed, plan: FaultPlan, latency: float
+        self, port: int, *, tokens: Tokens, data: DataEndpoint, plan: FaultPlan, latency: float
     ) -> None:
         """Bind a port of the loopback interface.
 
         Args:
             port: The port; 0 for any that is free.
             tokens: The token endpoint.
-            feed: The data endpoint.
+            data: The endpoint of the feeds.
             plan: The faults to play.
-            latency: Seconds to wait before each answer of the data endpoint.
+            latency: Seconds to wait before each answer of a feed.
 
         Raises:
             OSError: The port is taken.
         """
         self.tokens = tokens
-        self.feed = feed
+        self.data = data
         self.plan = plan
         self.latency = latency
         self.closing = threading.Event()
@@ -79,15 +77,15 @@ class SandboxServer(ThreadingHTTPServer):
         Returns:
             The answer, already broken if the fault concerns it, and the fault if there is one.
         """
-        endpoint: Endpoint
         if request.path == TOKEN_PATH:
-            endpoint, good = "token", self.tokens.answer(request)
-        elif request.path == DATA_PATH:
+            good = self.tokens.answer(request)
+            fault = self.plan.take("token") if good.ok else None
+        elif feed := self.data.feed_at(request.path):
             self.closing.wait(self.latency)
-            endpoint, good = "data", self.feed.answer(request)
+            good = self.data.answer(feed, request)
+            fault = self.plan.take("data", feed.name) if good.ok else None
         else:
             return message(404, f"The route {request.path} could not be found."), None
-        fault = self.plan.take(endpoint) if good.status < 300 else None  # noqa: PLR2004  # a success
         return (broken(fault, good, request) if fault else good), fault
 
     def remember(self, request: Request) -> None:

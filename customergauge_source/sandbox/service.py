@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING
 
-from .faults import Fault, FaultPlan
-from .feed import DATA_PATH, EmptyCursor, Feed
+from .company import Company
+from .exchange import Request
+from .faults import Fault
+from .feed import DataEndpoint, EmptyCursor
+from .plan import FaultPlan
 from .server import HOST, SandboxServer
-from .store import Store
 from .tokens import CLIENT_ID, CLIENT_SECRET, TOKEN_PATH, Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from types import TracebackType
-
     from typing_extensions import Self
-
-    from .exchange import Request
 
 _SECONDS_PER_LOOK = 0.02
 
 
-class Sandbox:
-    """A local CustomerGauge: token endpoint and GET Responses, v7, on a loopback port.
+class Sandbox(Company):
+    """A local CustomerGauge: the token endpoint and a company's feeds on a loopback port.
 
     It serves from its construction until ``close``, in threads that do not keep the process
     alive.
@@ -40,6 +39,7 @@ class Sandbox:
         self,
         *,
         responses: int = 2500,
+        non_responses: int | None = None,
         seed: int = 0,
         latency: float = 0.0,
         records: Iterable[object] | None = None,
@@ -55,8 +55,10 @@ class Sandbox:
 
         Args:
             responses: Generated responses to begin with.
-            seed: Seed of the generated responses.
-            latency: Seconds before each answer of the data endpoint.
+            non_responses: Generated non-responses to begin with; by default half as many as
+                generated responses.
+            seed: Seed of all that is generated.
+            latency: Seconds before each answer of a feed.
             records: JSON values to serve in place of generated responses.
             token_life: Seconds for which a token is good.
             empty_cursor: ``cursor`` on an empty page: ``"same"`` (the one that was sent; null if
@@ -65,7 +67,7 @@ class Sandbox:
             arrivals_per_second: Further generated responses that arrive per second.
             faults: Faults to play.
             fault_rate: Share of good requests, 0 to 1, that meet a retryable fault by chance; at
-                most two in a row at an endpoint.
+                most two in a row at the same feed, or at the token endpoint.
             fault_seed: Seed of that chance.
 
         Raises:
@@ -74,10 +76,16 @@ class Sandbox:
         """
         self._plan = FaultPlan(faults, rate=fault_rate, seed=fault_seed)
         self._tokens = Tokens(token_life)
-        self._store = Store(responses, seed=seed, records=records, rate=arrivals_per_second)
-        feed = Feed(self._store, self._tokens, empty_cursor=empty_cursor)
+        super().__init__(
+            responses=responses,
+            non_responses=non_responses,
+            seed=seed,
+            records=records,
+            arrivals_per_second=arrivals_per_second,
+        )
+        self._data = DataEndpoint(self._feeds, self._tokens, empty_cursor=empty_cursor)
         self._server = SandboxServer(
-            port, tokens=self._tokens, feed=feed, plan=self._plan, latency=latency
+            port, tokens=self._tokens, data=self._data, plan=self._plan, latency=latency
         )
         self.url = f"http://{HOST}:{self._server.server_port}"
         self._thread = threading.Thread(
@@ -109,40 +117,6 @@ class Sandbox:
         self._server.hang_up()
         self._thread.join()
 
-    @property
-    def records(self) -> list[Any]:
-        """All rows as they would be sent with all four lists, oldest first."""
-        return self._store.records()
-
-    @property
-    def keys(self) -> list[int]:
-        """The internal keys of ``records``, which the cursor counts in."""
-        return self._store.keys()
-
-    def arrive(self, count: int) -> None:
-        """Let further generated responses appear at the end of the key order."""
-        self._store.arrive(count)
-
-    def append(self, *values: object) -> None:
-        """Add any JSON values as rows at the end of the key order."""
-        self._store.append(*values)
-
-    def edit(self, cgid: int, **changes: object) -> None:
-        """Change the newest row with a CGID in place: same key, no second delivery.
-
-        Raises:
-            KeyError: No row has this CGID.
-        """
-        self._store.edit(cgid, changes)
-
-    def redeliver(self, cgid: int, **changes: object) -> None:
-        """Put the newest row with a CGID, changed, at the end again; the old row stays.
-
-        Raises:
-            KeyError: No row has this CGID.
-        """
-        self._store.redeliver(cgid, changes)
-
     def expire_tokens(self) -> None:
         """Make every token issued so far invalid."""
         self._tokens.expire()
@@ -153,8 +127,8 @@ class Sandbox:
 
     @property
     def pages_served(self) -> int:
-        """Data pages served in good health so far, empty ones too."""
-        return self._plan.served["data"]
+        """Pages of all feeds served in good health so far, empty ones too."""
+        return self._plan.pages_served()
 
     @property
     def tokens(self) -> list[str]:
@@ -168,8 +142,17 @@ class Sandbox:
 
     @property
     def data_requests(self) -> list[Request]:
-        """The requests to the data endpoint."""
-        return [request for request in self.requests if request.path == DATA_PATH]
+        """The requests to any feed."""
+        return [request for request in self.requests if self._data.feed_at(request.path)]
+
+    def requests_to(self, feed: str) -> list[Request]:
+        """Return the requests to one feed.
+
+        Raises:
+            KeyError: There is no such feed.
+        """
+        path = self._feeds[feed].path
+        return [request for request in self.requests if request.path == path]
 
     @property
     def token_requests(self) -> list[Request]:

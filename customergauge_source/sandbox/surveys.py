@@ -1,7 +1,7 @@
-"""Survey responses as GET Responses, v7, sends them, made up from a seed and an index.
+"""Surveys as the API sends them, answered or not, made up from a seed and an index.
 
-A response depends on nothing but these two: asking for more responses extends the list and
-changes none of it.
+A survey depends on nothing but these two: asking for more of them extends the list and changes
+none of it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ _SPAN_DAYS = (END - START).days
 _PRIME = 9_999_991
 _STRIDE = 6_180_341
 _FIRST_CGID = 1_000_003
+# Surveys without an answer have a range of their own: no number is given twice.
+_FIRST_UNANSWERED = _FIRST_CGID + _PRIME
+_UNSTRIDE = pow(_STRIDE, -1, _PRIME)
+# The lists of with[] (GET Responses, v7), and what else a survey has only once it is answered.
+LISTS = ("selected_drivers", "tags", "questions", "properties")
+_ANSWER = {"nps", "comment", "follow_up", "date_survey_response", *LISTS} - {"properties"}
 _SCORES = (
     (0, 1, 2, 2, 3, 4, 5, 5, 6, 6, 6, 7, 7, 7, 8, 8, 8, 9, 9, 10),
     (0, 2, 4, 5, 6, 6, 7, 7, 8, 8, 8, 8, 9, 9, 9, 9, 10, 10, 10, 10, 10, 10),
@@ -35,9 +41,9 @@ _MANUAL_TAGS = ("Support", "Churn risk", "Reference customer", "Call back", "Sal
 _LEAST_PROMOTER, _LEAST_PASSIVE = 9, 7
 
 
-def cgid(index: int, seed: int) -> int:
-    """Return the CGID (``number_customergauge``) of a response: unique, and not its key."""
-    return _FIRST_CGID + (index * _STRIDE + seed * 7919) % _PRIME
+def _scattered(index: int, seed: int) -> int:
+    """Return the place of an index in the permutation."""
+    return (index * _STRIDE + seed * 7919) % _PRIME
 
 
 def _answered(index: int, chance: Chance) -> datetime:
@@ -118,6 +124,52 @@ def response(index: int, seed: int = 0) -> dict[str, Any]:
         The record as the API sends it.
     """
     chance = Chance(seed * 1_000_000_007 + index)
+    return _answered_survey(_FIRST_CGID + _scattered(index, seed), index, chance)
+
+
+def non_response(index: int, seed: int = 0) -> dict[str, Any]:
+    """Make up one survey that nobody answered, with its ``properties``.
+
+    Args:
+        index: Its place in the feed, from 0.
+        seed: Which made-up company it belongs to.
+
+    Returns:
+        The record; what it says in ``status`` is a guess, as no public page shows one.
+    """
+    survey = answer(_FIRST_UNANSWERED + _scattered(index, seed), seed)
+    record = {name: value for name, value in survey.items() if name not in _ANSWER}
+    return record | {"status": "non-response"}
+
+
+def answer(cgid: int, seed: int = 0) -> dict[str, Any]:
+    """Make up the response that comes if a non-response is answered after all.
+
+    Args:
+        cgid: The CGID (``number_customergauge``) of the non-response.
+        seed: Which made-up company it belongs to.
+
+    Returns:
+        The record with all four lists, and with the CGID, the contact, the dates and whatever
+        else the non-response says.
+    """
+    index = (cgid - _FIRST_UNANSWERED - seed * 7919) * _UNSTRIDE % _PRIME
+    chance = Chance(seed * 1_000_000_007 + index + 500_000_003)
+    # There are half as many of them: they fill the same months with every other place.
+    return _answered_survey(cgid, 2 * index, chance)
+
+
+def _answered_survey(cgid: int, place: int, chance: Chance) -> dict[str, Any]:
+    """Make up a survey and its answer.
+
+    Args:
+        cgid: Its CGID: unique, and not its key.
+        place: The place among the responses that its dates are those of.
+        chance: What decides on all else.
+
+    Returns:
+        The record with all four lists.
+    """
     companies = accounts()
     account = companies[int(chance.share() ** 1.4 * len(companies))]
     contact = chance.pick(account.contacts)
@@ -131,11 +183,11 @@ def response(index: int, seed: int = 0) -> dict[str, Any]:
     ordered = touchpoint == "Order"
     return {
         "status": "response",
-        "number_customergauge": cgid(index, seed),
+        "number_customergauge": cgid,
         **_base(account, contact, chance, nps),
-        "number_order": f"{index * 3 + 10_007:08d}" if ordered else None,
+        "number_order": f"{place * 3 + 10_007:08d}" if ordered else None,
         "comment": comment,
-        **_dates(index, chance, ordered=ordered or chance.likely(0.5)),
+        **_dates(place, chance, ordered=ordered or chance.likely(0.5)),
         "tags": tags,
         "questions": questions(touchpoint, nps, chance),
         "selected_drivers": drivers(themes, nps, chance),

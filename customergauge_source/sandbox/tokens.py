@@ -9,8 +9,8 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
+from .encoding import to_json
 from .exchange import Answer, message
-from .store import to_json
 
 if TYPE_CHECKING:
     from .exchange import Request
