@@ -1,4 +1,4 @@
-"""A dlt source for CustomerGauge survey responses."""
+"""A dlt source for the sync API of CustomerGauge."""
 
 from __future__ import annotations
 
@@ -6,17 +6,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from customergauge_source.checkpoints import load_in_checkpoints
+    from customergauge_source.exceptions import CustomerGaugeError
+    from customergauge_source.load.checkpoints import load_in_checkpoints
+    from customergauge_source.load.explain import explain
+    from customergauge_source.load.summary import LoadSummary
+    from customergauge_source.resources import Resource
     from customergauge_source.source import customergauge_source
-    from customergauge_source.summary import LoadSummary
-
-__all__ = ["LoadSummary", "customergauge_source", "load_in_checkpoints"]
 
 _PLACES = {
-    "LoadSummary": "summary",
+    "CustomerGaugeError": "exceptions",
+    "LoadSummary": "load.summary",
+    "Resource": "resources",
     "customergauge_source": "source",
-    "load_in_checkpoints": "checkpoints",
+    "explain": "load.explain",
+    "load_in_checkpoints": "load.checkpoints",
 }
+__all__ = [
+    "CustomerGaugeError",
+    "LoadSummary",
+    "Resource",
+    "customergauge_source",
+    "explain",
+    "load_in_checkpoints",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - what the public names are

@@ -12,7 +12,7 @@ from dlt.extract.exceptions import DltSourceException
 
 
 class CustomerGaugeError(DltSourceException):
-    """Base of all errors that this package raises on purpose.
+    """Base of all errors that this package raises.
 
     It derives from dlt's source exception, which dlt hands on without wrapping it in
     another one.
@@ -28,6 +28,10 @@ class CustomerGaugeError(DltSourceException):
     def __init__(self, message: str, remedy: str | None = None) -> None:
         self.remedy = remedy or self.default_remedy
         super().__init__(message)
+
+    def of(self, resource: str) -> None:
+        """Names the resource that could not be read."""
+        self.args = (f"{resource}: {self}",)
 
 
 class ConfigurationError(CustomerGaugeError):
@@ -45,6 +49,10 @@ class CredentialsRefusedError(CustomerGaugeError):
         "Check client_id and client_secret of the connected app, and that the region is the"
         " account's; then run again."
     )
+
+
+class TokenRefusedError(CredentialsRefusedError):
+    """One endpoint does not accept a token that was just issued."""
 
 
 class ApiError(CustomerGaugeError):
@@ -92,7 +100,7 @@ class DestinationError(CustomerGaugeError):
 
     exit_code = 5
     default_remedy = (
-        "Correct the destination and run again: what was read and not loaded is loaded first."
+        "Correct the destination and run again: the next run goes on at the last committed cursor."
     )
 
 

@@ -92,7 +92,9 @@ def _spelled(character: str) -> str:
     forms |= {f"u{code:04x}", f"u{code:04X}", f"&#{code};", f"&#0{code};", f"&#x{code:x};"}
     forms |= {"+"} if character == " " else set()
     one_of_them = "|".join(map(re.escape, sorted(forms, key=len, reverse=True)))
-    return rf"\\{{0,8}}(?:{one_of_them})"  # JSON, and JSON inside of JSON, puts strokes before it
+    return (
+        rf"\\{{0,8}}(?:{one_of_them})"  # JSON, and JSON inside of JSON, puts backslashes before it
+    )
 
 
 def _is_path(trace: ResolvedValueTrace) -> bool:

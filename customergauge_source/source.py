@@ -1,145 +1,150 @@
-"""The dlt source and its resources: the way from configuration to tables."""
+"""The dlt source: from arguments and configuration to resources."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from functools import partial
+from typing import Final
 
 import dlt
+from dlt.common.configuration.specs import BaseConfiguration, configspec
 from dlt.extract import DltResource
-from dlt.extract.items import DataItemWithMeta
 
-from customergauge_source.auth import CustomerGaugeCredentials
-from customergauge_source.chain import ArrowChain
-from customergauge_source.client import CustomerGaugeClient
-from customergauge_source.exceptions import CustomerGaugeError
-from customergauge_source.feed import Feed, open_feed, package_pages
-from customergauge_source.position import Position
-from customergauge_source.query import Query, base_url, check_one_of, zone
-from customergauge_source.schema import KEY, RESPONSES
-from customergauge_source.settings import (
-    INCLUDES,
-    PAGES_PER_ITEM,
-    PER_PAGE,
-    UNKNOWN_FIELDS,
-)
-from customergauge_source.usage import check_usage
+from customergauge_source.api.address import base_url
+from customergauge_source.api.auth import CustomerGaugeCredentials
+from customergauge_source.api.client import CustomerGaugeClient
+from customergauge_source.dlt_bridge import settings
+from customergauge_source.exceptions import ConfigurationError
+from customergauge_source.reading import ResourceReader
+from customergauge_source.resources import DEFAULT, RESOURCES, Resource
+from customergauge_source.resources.query import Query, check_one_of, zone
+from customergauge_source.settings import UNKNOWN_FIELDS
+
+_LISTS: Final = ("resources", "include")
+_NUMBERS: Final = ("per_page", "number_customergauge")
+_QUERY: Final = [field.name for field in fields(Query)]
 
 
-@dlt.source(name="customergauge", section="customergauge")
+@configspec
+class _FromItsPlaceAlone(BaseConfiguration):
+    """Has no fields: dlt injects nothing, and `settings` looks where it may."""
+
+
+@dlt.source(name="customergauge", section="customergauge", spec=_FromItsPlaceAlone)
 def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
-    credentials: CustomerGaugeCredentials = dlt.secrets.value,
+    credentials: CustomerGaugeCredentials | Mapping[str, str] | None = None,
     *,
+    resources: Sequence[str | Resource] | None = None,
     region: str | None = None,
     api_url: str | None = None,
     auth_url: str | None = None,
-    include: Sequence[str] = INCLUDES,
-    per_page: int = PER_PAGE,
+    include: Sequence[str] | None = None,
+    per_page: int | None = None,
     outbound_filter: str | None = None,
     number_customergauge: int | None = None,
     period_field: str | None = None,
     start_date: str | None = None,
     end_date: str | None = None,
-    timezone: str = "UTC",
-    unknown_fields: str = "evolve",
-) -> DltResource:
-    """Survey responses of a CustomerGauge account (GET Responses, v7).
+    timezone: str | None = None,
+    unknown_fields: str | None = None,
+) -> Iterator[DltResource]:
+    """The sync API of a CustomerGauge account: responses, non-responses, close-loop cases.
 
-    Every argument can also be set as a key of `[sources.customergauge]`.
+    Every argument can also be set as a key of `[sources.customergauge]`, or as an environment
+    variable `SOURCES__CUSTOMERGAUGE__…`; nothing else is looked at.
 
     Args:
         credentials: Client id and secret of a connected app.
+        resources: What to load: `responses` (the default), `non_responses`, `close_loop`, or
+            declarations of your own. `with_resources` of the source does the same.
         region: Where the account is hosted: `eu`, `us` or `au`.
         api_url: Scheme and host of the API, instead of the region's.
         auth_url: Scheme and host of the token endpoint, instead of the region's.
-        include: What to load with each response (`with[]`): any of `selected_drivers`, `tags`,
-            `questions`, `properties`.
-        per_page: Responses per page, 1 to 1000.
+        include: What to load with each record (`with[]`): any of `selected_drivers`, `tags`,
+            `questions`, `properties`. By default all that the resource offers.
+        per_page: Records per page, 1 to 1000; by default 1000.
         outbound_filter: Reference of an outbound filter (`filter`). It has a cursor of its own.
         number_customergauge: CGID of the one response to read; a one-off without a cursor.
         period_field: `date_creation`, `date_order`, `date_sent` or `date_survey_response`: the
             date that `start_date` and `end_date` bound; a one-off without a cursor.
         start_date: First day of the period, yyyy-mm-dd.
         end_date: Last day of the period, yyyy-mm-dd.
-        timezone: IANA zone of the API's timestamps, which carry no offset.
-        unknown_fields: What to do with fields that are not declared: `evolve` loads them,
-            `ignore` leaves them out with a warning, `fail` raises before the page is loaded.
+        timezone: IANA zone of the API's timestamps, which carry no offset; by default UTC.
+        unknown_fields: What to do with fields that are not declared: `evolve` (the default) loads
+            them as text, `ignore` leaves them out with a warning, `fail` raises before the page
+            is loaded.
 
     Returns:
-        The source, with the resource `responses`.
+        The source, with a resource for each endpoint.
 
     Raises:
-        ConfigurationError: An argument has a value that is not allowed.
+        ConfigurationError: An argument is missing, or has a value that is not allowed.
     """
-    query = Query(
-        per_page=per_page,
-        include=tuple(include),
-        outbound_filter=outbound_filter,
-        number_customergauge=number_customergauge,
-        period_field=period_field,
-        start_date=start_date,
-        end_date=end_date,
-    )
-    check_one_of("unknown_fields", unknown_fields, UNKNOWN_FIELDS)
+    arguments = {name: value for name, value in locals().items() if name != "credentials"}
+    given = settings.fill_in(arguments, lists=_LISTS, numbers=_NUMBERS)
+    asked = _declarations(DEFAULT if given["resources"] is None else given["resources"])
+    offered = {name: None for resource in asked for name in resource.include}
+    for name in given["include"] or ():
+        check_one_of("include", name, offered)
+    query = Query(**{name: given[name] for name in _QUERY if given[name] is not None})
+    clock: str = given["timezone"] or "UTC"
+    zone(clock)
+    mode: str = given["unknown_fields"] or "evolve"
+    check_one_of("unknown_fields", mode, UNKNOWN_FIELDS)
+    connected_app = _credentials(credentials)
     connect = partial(
         CustomerGaugeClient,
-        base_url("api", region, api_url),
-        base_url("auth", region, auth_url),
-        credentials,
+        base_url("api", given["region"], given["api_url"]),
+        base_url("auth", given["region"], given["auth_url"]),
+        connected_app,
     )
-    chain = ArrowChain(zone(timezone), unknown_fields)
-    return responses(connect, str(credentials.client_id), query, chain)
+    for resource in dict.fromkeys([*RESOURCES, *asked]):
+        reader = ResourceReader(
+            resource,
+            connect,
+            client_id=str(connected_app.client_id),
+            query=query,
+            timezone=clock,
+            unknown_fields=mode,
+        )
+        yield reader.as_dlt_resource(selected=resource in asked)
 
 
-def responses(
-    connect: Callable[..., CustomerGaugeClient], client_id: str, query: Query, chain: ArrowChain
-) -> DltResource:
-    """Returns the resource `responses`.
+def _declarations(asked: Sequence[str | Resource]) -> list[Resource]:
+    known = {resource.name: resource for resource in RESOURCES}
+    if not asked:
+        raise ConfigurationError(f"resources is empty; known are {', '.join(known)}.")
+    for it in asked:
+        if not isinstance(it, Resource):
+            check_one_of("resources", it, known)
+        elif known.get(it.name, it) is not it:
+            raise ConfigurationError(f"resources has another {it.name} than the source's own.")
+    return [known[it] if isinstance(it, str) else it for it in asked]
 
-    It yields one item for each page, so that `add_limit` counts pages. With a step of yours on
-    it (`add_map`, `add_filter`) the item is the list of the page's records, in the documented
-    shape; otherwise it is an Arrow batch. The last step turns either into the tables.
 
-    Args:
-        connect: Opens a client; is told whether pages are to be Python objects (`as_objects`).
-        client_id: Whose responses are read.
-        query: What to read.
-        chain: The last step.
+def _credentials(
+    given: CustomerGaugeCredentials | Mapping[str, str] | None,
+) -> CustomerGaugeCredentials:
+    """Returns the credentials, as they are given or configured.
+
+    Raises:
+        ConfigurationError: One of the two is missing.
     """
-
-    @dlt.resource(name=RESPONSES, write_disposition="merge", primary_key=KEY)
-    def read() -> Iterator[DataItemWithMeta]:
-        limit = package_pages()
-        steps = check_usage(query, in_packages=limit is not None)
-        if steps.reads_nothing:
-            return
-        position = Position(dlt.current.resource_state(), query, client_id)
-        position.warn_of_gaps()
-        chain.begin(dlt.current.source_schema(), position, in_packages=limit is not None)
-
-        def at_once() -> int:
-            room = PAGES_PER_ITEM if limit is None else limit - chain.pages
-            return 1 if steps.has_limit else min(room, PAGES_PER_ITEM)
-
-        def make_feed(max_pages: int | None) -> Feed:
-            client = connect(as_objects=steps.see_records)
-            return Feed(partial(client.pages, query), client.abandon, max_pages=max_pages)
-
-        with open_feed(chain, make_feed) as feed:
-            after = position.cursor if position.is_kept else feed.position
-            try:
-                for page in feed.pages(after, at_once):
-                    yield chain.note(page)
-                    if chain.has_to_wait:
-                        feed.put_back(page)
-                        break
-                    if chain.pages == limit:
-                        break
-            except CustomerGaugeError:
-                # What came before is committed first; the next package will meet the error.
-                if limit is None or not chain.pages:
-                    raise
-            yield from chain.finish(at_end=feed.is_at_end)
-
-    resource: DltResource = read()
-    return resource.add_step(chain)
+    if isinstance(given, CustomerGaugeCredentials):
+        return given.copy()
+    pair: dict[str, str] = {
+        name: (given or {}).get(name) or settings.secret(f"credentials.{name}") or ""
+        for name in ("client_id", "client_secret")
+    }
+    if missing := [name for name, value in pair.items() if not value]:
+        names, place = " and ".join(missing), f"{settings.section()}.credentials"
+        variables = " and ".join(f"{place}.{name}".replace(".", "__").upper() for name in missing)
+        raise ConfigurationError(
+            f"Missing in the configuration: {names}.",
+            f"Set {names} under [{place}] in .dlt/secrets.toml, or set the environment:"
+            f" {variables}.",
+        )
+    return CustomerGaugeCredentials(
+        client_id=pair["client_id"], client_secret=pair["client_secret"]
+    )

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,13 +33,10 @@ _PRELOADED = (
     "dlt.destinations.impl.duckdb.duck",
     "duckdb",
     "customergauge_source.source",
-    "customergauge_source.checkpoints",
-    "customergauge_source.destinations",
-    "customergauge_source.failures",
+    "customergauge_source.load.checkpoints",
     "customergauge_source.secrecy",
-    "load_options",
-    "load_progress",
-    "load_report",
+    "customergauge_source.cli.load",
+    "customergauge_source.cli.progress",
 )
 _HOLD = "import sys, duckdb; held = duckdb.connect(sys.argv[1]); print(); input()"
 
@@ -75,11 +73,15 @@ class Command:
     Args:
         server: What forks; see `start_server`.
         folder: Where it runs, and where its streams go.
+
+    Attributes:
+        program: What runs; another one than the command may be set.
     """
 
     def __init__(self, server: subprocess.Popen[str], folder: Path) -> None:
         self._server = server
         self._last: Running | None = None
+        self.program = LOAD
         self.folder = folder
         self.file = folder / "customergauge.duckdb"
 
@@ -90,7 +92,7 @@ class Command:
             (self.folder / stream).unlink(missing_ok=True)
         order = {
             "folder": str(self.folder),
-            "options": options,
+            "argv": [str(self.program), *options],
             "env": environment(self.folder, sandbox, **env),
         }
         assert self._server.stdin is not None
@@ -119,7 +121,7 @@ def start_server(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.command"],
         cwd=folder,
-        env=environment(folder) | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(LOAD.parent)])},
+        env=environment(folder) | {"PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -181,14 +183,17 @@ def _run(order: dict[str, Any]) -> None:
     os.environ.update(order["env"])
     for stream, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
-    sys.argv = [str(LOAD), *order["options"]]
+    sys.argv = order["argv"]
     if moment := os.environ.pop(KILL_AT, None):
         kill_at(moment)
     code = 1
     try:
-        runpy.run_path(str(LOAD), run_name="__main__")
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001 - as an interpreter ends
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -10,25 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dlt.common.configuration.container import Container
+from dlt.common.pipeline import PipelineContext
 
-from customergauge_source.auth import CustomerGaugeCredentials
-from customergauge_source.client import CustomerGaugeClient
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command, start_server
-from tests.scripted import Scripted
 from tests.support import EMPTY
 
 # dlt, hypothesis and pyarrow are half a million objects: not to be looked through again and again.
 gc.freeze()
 gc.set_threshold(50_000, 20, 50)
 
-OpenClient = Callable[..., CustomerGaugeClient]
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the options that make the longer proofs run."""
     parser.addoption("--round-trips", type=int, default=2000, help="generated responses")
-    parser.addoption("--kills", type=int, default=30, help="kills of the crash test")
+    parser.addoption("--kills", type=int, default=10, help="kills of each crash test")
     parser.addoption("--long", action="store_true", help="run the longer proofs, too")
 
 
@@ -52,13 +49,20 @@ def full() -> dict[str, Any]:
         )
 
 
+@pytest.fixture(autouse=True)
+def _alone_and_impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hides the pipelines of earlier tests; between two tries of a request is hardly a wait."""
+    monkeypatch.setenv("RUNTIME__REQUEST_BACKOFF_FACTOR", "0.01")
+    yield
+    Container()[PipelineContext].deactivate()
+
+
 @pytest.fixture
 def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of its own that is the current one, with dlt's data in it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path / "dlt"))
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
-    monkeypatch.setenv("RUNTIME__REQUEST_BACKOFF_FACTOR", "0.01")
     monkeypatch.setenv("RUNTIME__REQUEST_MAX_RETRY_DELAY", "2")
     return tmp_path
 
@@ -75,10 +79,12 @@ def told() -> Iterator[Callable[[], list[str]]]:
         messages.append(record.getMessage())
         return True
 
-    logger = logging.getLogger("dlt")
-    logger.addFilter(note)
+    loggers = logging.getLogger("dlt"), logging.getLogger("customergauge_source")
+    for logger in loggers:
+        logger.addFilter(note)
     yield lambda: [*messages]
-    logger.removeFilter(note)
+    for logger in loggers:
+        logger.removeFilter(note)
 
 
 @pytest.fixture
@@ -102,20 +108,3 @@ def command(fork_server: subprocess.Popen[str], tmp_path: Path) -> Iterator[Comm
     runner = Command(fork_server, tmp_path)
     yield runner
     runner.stop()
-
-
-@pytest.fixture
-def open_client(monkeypatch: pytest.MonkeyPatch) -> OpenClient:
-    """Opens a client of a sandbox, under settings of the environment."""
-
-    def connect(
-        sandbox: Sandbox | Scripted, *, as_objects: bool = False, **settings: str
-    ) -> CustomerGaugeClient:
-        for name, value in {"RUNTIME__REQUEST_BACKOFF_FACTOR": "0.01", **settings}.items():
-            monkeypatch.setenv(name, value)
-        credentials = CustomerGaugeCredentials()
-        credentials.client_id = sandbox.client_id
-        credentials.client_secret = sandbox.client_secret
-        return CustomerGaugeClient(sandbox.url, sandbox.url, credentials, as_objects=as_objects)
-
-    return connect

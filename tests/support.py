@@ -39,7 +39,7 @@ def at_length(values: Iterable[Any], *, short: Iterable[Any]) -> list[Any]:
     return [it if it in always else pytest.param(it, marks=pytest.mark.long) for it in values]
 
 
-def make_source(sandbox: Sandbox, **arguments: Any) -> Any:
+def make_source(sandbox: Sandbox | Scripted, **arguments: Any) -> Any:
     """Returns the source, reading from a sandbox."""
     here = {
         "credentials": {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret},
@@ -47,6 +47,18 @@ def make_source(sandbox: Sandbox, **arguments: Any) -> Any:
         "auth_url": sandbox.url,
     }
     return customergauge_source(**(here | arguments))
+
+
+def read(server: Sandbox | Scripted, **arguments: Any) -> list[Any]:
+    """Returns the records of a server's responses as the source hands them on; no pipeline."""
+    records: list[Any] = []
+
+    def keep(record: Any) -> bool:
+        records.append(record)
+        return True
+
+    list(make_source(server, **{"per_page": 20, **arguments}).responses.add_filter(keep))
+    return records
 
 
 def make_pipeline(folder: Path, name: str = "customergauge", **arguments: Any) -> dlt.Pipeline:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
+from dlt.common.exceptions import DltException
 
-from customergauge_source import LoadSummary, load_in_checkpoints
-from customergauge_source.exceptions import ApiRefusedError, ConfigurationError
+from customergauge_source import CustomerGaugeError, LoadSummary, load_in_checkpoints
+from customergauge_source.exceptions import (
+    ApiRefusedError,
+    ConfigurationError,
+    DestinationError,
+)
 from customergauge_source.sandbox import Fault, Sandbox
 from tests.command import Command
-from tests.support import asked_cursors, at_length, make_pipeline, make_source
+from tests.support import DATASET, asked_cursors, at_length, make_pipeline, make_source
 from tests.truth import as_after_a_crash, differences, loaded, stored_cursor
 
 PER_PAGE = 20
+EVER = {"period_field": "date_sent", "start_date": "2000-01-01", "end_date": "2099-12-31"}
 
 
 def test_each_checkpoint_commits_data_and_cursor_together(workdir: Path) -> None:
@@ -40,16 +48,6 @@ def test_each_checkpoint_commits_data_and_cursor_together(workdir: Path) -> None
         assert differences(file, sandbox.records) == []
 
 
-def test_progress_names_each_checkpoint_and_no_other(command: Command) -> None:
-    with Sandbox(responses=80) as sandbox:
-        ended = command(sandbox, "--per-page", "20", "--checkpoint-pages", "2")
-
-    told = [line for line in ended.err.splitlines() if "committed" in line]
-    assert len(told) == 2
-    assert told[0].startswith("checkpoint 1 committed: ")
-    assert told[1].startswith("checkpoint 2 committed: 4 pages, 80 responses")
-
-
 @pytest.mark.parametrize(
     "failing_page_and_every",
     at_length([(1, 2), (2, 2), (5, 2), (6, 4), (7, 1)], short=[(1, 2), (5, 2), (6, 4)]),
@@ -61,10 +59,9 @@ def test_the_pages_before_a_failure_are_committed_and_the_next_run_goes_on(
     file = workdir / "customergauge.duckdb"
     with Sandbox(responses=160, faults=[Fault("403", page=failing_page)]) as sandbox:
         source = make_source(sandbox, per_page=PER_PAGE)
-        with pytest.raises(Exception, match="unauthorized") as raised:
+        with pytest.raises(ApiRefusedError, match=r"responses: .*unauthorized"):
             load_in_checkpoints(make_pipeline(workdir), source, checkpoint_pages=every)
 
-        assert any(isinstance(e, ApiRefusedError) for e in _causes(raised.value))
         kept = (failing_page - 1) * PER_PAGE
         assert len(loaded(file)) == kept
         load_in_checkpoints(make_pipeline(workdir), make_source(sandbox, per_page=PER_PAGE))
@@ -93,11 +90,9 @@ def test_max_pages_stops_there_and_the_next_run_goes_on(command: Command, every:
 
 
 def test_a_one_off_that_stops_early_does_not_promise_a_cursor(command: Command) -> None:
-    period = ("--period-field", "date_sent", "--start-date", "2000-01-01")
+    period = [f"--{name.replace('_', '-')}={value}" for name, value in EVER.items()]
     with Sandbox(responses=120) as sandbox:
-        ended = command(
-            sandbox, *period, "--end-date", "2099-12-31", "--per-page", "20", "--max-pages", "2"
-        )
+        ended = command(sandbox, *period, "--per-page", "20", "--max-pages", "2")
 
     assert ended.code == 0, ended.err
     assert "run it again without --max-pages" in ended.out
@@ -149,8 +144,64 @@ def test_what_a_script_raises_between_checkpoints_costs_nothing(workdir: Path) -
         assert differences(workdir / "customergauge.duckdb", sandbox.records) == []
 
 
-def _causes(error: BaseException) -> list[BaseException]:
-    chain = [error]
-    while (before := chain[-1].__cause__ or chain[-1].__context__) is not None:
-        chain.append(before)
-    return chain
+def test_a_one_off_in_many_packages_warns_once(
+    workdir: Path, sandbox: Sandbox, told: Callable[[], list[str]]
+) -> None:
+    load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
+    source = make_source(sandbox, per_page=50, include=["tags"], **EVER)
+
+    summary = load_in_checkpoints(make_pipeline(workdir), source, checkpoint_pages=1)
+
+    assert summary.checkpoints == 6
+    (warning,) = told()
+    assert warning.startswith("include lacks properties, questions, selected_drivers: ")
+
+
+def spoil_file(file: Path) -> None:
+    """Puts something else in the place of a DuckDB file."""
+    file.write_bytes(b"these are the minutes of a meeting " * 1000)
+
+
+def drop_table(file: Path) -> None:
+    """Takes a table away that dlt takes to be there."""
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(f"DROP TABLE {DATASET}.responses__tags")
+
+
+def drop_state(file: Path) -> None:
+    """Takes the tables away that dlt keeps its own notes in."""
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(f"ALTER TABLE {DATASET}._dlt_version RENAME COLUMN schema TO gone")
+
+
+@pytest.mark.parametrize("spoil", [spoil_file, drop_table, drop_state])
+def test_whatever_goes_wrong_at_the_destination_is_an_error_of_ours_with_its_cause(
+    workdir: Path, sandbox: Sandbox, spoil: Callable[[Path], None]
+) -> None:
+    load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
+    sandbox.arrive(5)
+    spoil(workdir / "customergauge.duckdb")
+
+    with pytest.raises(DestinationError) as raised:
+        load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
+
+    causes: list[BaseException] = [raised.value]
+    while (before := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        assert before not in causes, "the causes go round in a circle"
+        causes.append(before)
+    assert any(isinstance(cause, (DltException, duckdb.Error)) for cause in causes[1:])
+
+
+def test_a_schema_contract_that_is_broken_is_an_error_of_ours(
+    workdir: Path, sandbox: Sandbox
+) -> None:
+    load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
+    sandbox.append(sandbox.records[0] | {"brand_new": 1})
+    source = make_source(sandbox)
+    source.schema_contract = "freeze"
+
+    with pytest.raises(CustomerGaugeError, match="brand_new") as raised:
+        load_in_checkpoints(make_pipeline(workdir), source)
+
+    assert raised.value.exit_code == 4
+    assert isinstance(raised.value.__cause__, DltException)

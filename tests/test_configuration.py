@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from customergauge_source import customergauge_source
 from customergauge_source.sandbox import DETRACTORS_FILTER, Sandbox
 from tests.command import Command
-from tests.support import LOAD, environment, run_load
+from tests.support import ROOT, environment, query, run_load
 from tests.truth import differences, loaded
 
 SECTION = "SOURCES__CUSTOMERGAUGE__"
@@ -18,6 +20,26 @@ KEYS = {
     "REGION": "region",
     "CREDENTIALS__CLIENT_ID": "client_id",
     "CREDENTIALS__CLIENT_SECRET": "client_secret",
+}
+ELSEWHERE = {
+    "CREDENTIALS": "somebody:else",
+    "CREDENTIALS__CLIENT_ID": "somebody-else",
+    "CREDENTIALS__CLIENT_SECRET": "somebody-elses-secret",
+    "CLIENT_ID": "somebody-else",
+    "CLIENT_SECRET": "somebody-elses-secret",
+    "RESOURCES": '["close_loop"]',
+    "REGION": "eu-west-1",
+    "API_URL": "http://127.0.0.1:9",
+    "AUTH_URL": "http://127.0.0.1:9",
+    "INCLUDE": '["tags"]',
+    "PER_PAGE": "7",
+    "OUTBOUND_FILTER": DETRACTORS_FILTER,
+    "NUMBER_CUSTOMERGAUGE": "1",
+    "PERIOD_FIELD": "date_sent",
+    "START_DATE": "2001-01-01",
+    "END_DATE": "2001-01-02",
+    "TIMEZONE": "Asia/Tokyo",
+    "UNKNOWN_FIELDS": "fail",
 }
 
 
@@ -81,6 +103,22 @@ def test_everything_can_come_from_the_environment(command: Command, sandbox: San
     assert sandbox.records[5]["number_customergauge"] in loaded(command.file)
 
 
+@pytest.mark.parametrize("prefix", ["", "SOURCES__", "CUSTOMERGAUGE__"])
+def test_what_is_set_for_somebody_else_has_no_effect(
+    command: Command, sandbox: Sandbox, prefix: str
+) -> None:
+    assert {name.upper() for name in inspect.signature(customergauge_source).parameters} <= {
+        *ELSEWHERE
+    }
+    ended = command(sandbox, **{prefix + name: value for name, value in ELSEWHERE.items()})
+
+    assert ended.code == 0, ended.err
+    asked = {name for name, _ in sandbox.data_requests[0].query}
+    assert asked == {"per_page", "with[]"}
+    assert sent(sandbox, "per_page") == ["1000"]
+    assert differences(command.file, sandbox.records) == []
+
+
 def test_an_option_goes_before_the_environment_and_that_before_the_files(
     command: Command, sandbox: Sandbox
 ) -> None:
@@ -124,22 +162,14 @@ def test_a_missing_key_is_named_with_section_file_and_variable(
 
 
 def test_without_any_configuration_both_credentials_are_named_at_once(command: Command) -> None:
-    ended = command(None)
+    ended = command(None, **ELSEWHERE)
 
     assert ended.code == 2
-    assert len(ended.err.splitlines()) == 2
+    what, remedy = ended.err.splitlines()
+    assert "client_id and client_secret" in what
+    assert "[sources.customergauge.credentials]" in remedy
     for key in ("CREDENTIALS__CLIENT_ID", "CREDENTIALS__CLIENT_SECRET"):
-        assert SECTION + key in ended.err
-
-
-def test_the_traceback_is_shown_only_if_asked_for(command: Command) -> None:
-    assert "Traceback" not in command(None).err
-
-    asked = command(None, "--debug")
-
-    assert asked.code == 2
-    assert "Traceback" in asked.err
-    assert asked.err.splitlines()[-2].startswith("Error: ")
+        assert SECTION + key in remedy
 
 
 @pytest.mark.parametrize(
@@ -147,9 +177,10 @@ def test_the_traceback_is_shown_only_if_asked_for(command: Command) -> None:
     [
         ("PER_PAGE", "many", "per_page is 'many'; expected is a whole number."),
         ("INCLUDE", "tags", "include is 'tags'; expected is a list such as "),
+        ("INCLUDE", '["tags", "everything"]', "include is 'everything'; allowed is one of "),
     ],
 )
-def test_a_wrong_type_in_the_configuration_is_named(
+def test_a_wrong_value_in_the_configuration_is_named(
     command: Command, sandbox: Sandbox, key: str, value: str, said: str
 ) -> None:
     ended = command(sandbox, **{f"{SECTION}{key}": value})
@@ -157,16 +188,6 @@ def test_a_wrong_type_in_the_configuration_is_named(
     assert ended.code == 2
     assert said in ended.err
     assert len(ended.err.splitlines()) == 2
-    assert sandbox.requests == []
-
-
-def test_a_bad_value_in_the_configuration_is_named_as_an_option_would_be(
-    command: Command, sandbox: Sandbox
-) -> None:
-    ended = command(sandbox, **{f"{SECTION}INCLUDE": '["tags", "everything"]'})
-
-    assert ended.code == 2
-    assert "'everything'" in ended.err
     assert sandbox.requests == []
 
 
@@ -182,63 +203,49 @@ def test_a_region_leads_to_its_own_two_hosts(command: Command, region: str) -> N
     assert f"https://auth.{region}.customergauge.com/oauth2/token" in ended.err
 
 
-def test_the_default_file_is_in_the_working_directory_of_each_run(
+def test_the_default_file_is_in_the_working_directory_of_each_run_and_can_be_moved(
     command: Command, sandbox: Sandbox
 ) -> None:
     assert command(sandbox).code == 0
     elsewhere = command.folder / "elsewhere"
     elsewhere.mkdir()
     ended = run_load(elsewhere, env=environment(command.folder, sandbox))
-
     assert ended.code == 0, ended.err
-    for folder in (command.folder, elsewhere):
-        assert differences(folder / "customergauge.duckdb", sandbox.records) == []
+    moved = {"DESTINATION__DUCKDB__CREDENTIALS": str(elsewhere / "moved.duckdb")}
+    assert command(sandbox, **moved).code == 0
+
+    for file in (command.file, elsewhere / "customergauge.duckdb", elsewhere / "moved.duckdb"):
+        assert differences(file, sandbox.records) == []
 
 
 @pytest.mark.parametrize("moved", [False, True])
 def test_the_memory_of_duckdb_is_bounded_wherever_its_file_is(
-    workdir: Path, sandbox: Sandbox, *, moved: bool
+    tmp_path: Path, sandbox: Sandbox, *, moved: bool
 ) -> None:
     where = {"DESTINATION__DUCKDB__CREDENTIALS": "moved.duckdb"} if moved else {}
-    env = environment(workdir, sandbox, **where)
     look = (
-        "import sys, load, load_options; from load_progress import Progress;"
-        "pipeline = load._make_pipeline(load_options.parse([]), Progress());"
-        "from customergauge_source import load_in_checkpoints, customergauge_source;"
-        "load_in_checkpoints(pipeline, customergauge_source());"
-        "client = pipeline.sql_client().__enter__();"
+        "import os; from customergauge_source.cli.load import main; main(['--json']); import dlt;"
+        "client = dlt.pipeline('look', destination='duckdb', dataset_name='x').sql_client();"
+        "client.open_connection();"
         "print(client.execute_sql('SELECT current_setting($$memory_limit$$)'))"
     )
-    env["PYTHONPATH"] = str(LOAD.parent)
     done = subprocess.run(
         [sys.executable, "-c", look],
-        cwd=workdir,
-        env=env,
+        cwd=tmp_path,
+        env=environment(tmp_path, sandbox, PYTHONPATH=str(ROOT), **where),
         capture_output=True,
         text=True,
         check=True,
     )
 
-    assert "MiB" in done.stdout
+    assert "MiB" in done.stdout.splitlines()[-1]
 
 
-def test_the_default_file_can_be_moved(command: Command, sandbox: Sandbox) -> None:
-    elsewhere = command.folder / "elsewhere.duckdb"
+def test_the_settings_of_a_real_account_do_not_reach_the_sandbox(command: Command) -> None:
+    real = {"OUTBOUND_FILTER": "our-own-filter", "NUMBER_CUSTOMERGAUGE": "3414"}
+    env = {SECTION + key: value for key, value in real.items()}
 
-    ended = command(sandbox, DESTINATION__DUCKDB__CREDENTIALS=str(elsewhere))
-
-    assert ended.code == 0, ended.err
-    assert differences(elsewhere, sandbox.records) == []
-    assert not command.file.exists()
-
-
-@pytest.mark.parametrize(
-    ("key", "value"), [("OUTBOUND_FILTER", "our-own-filter"), ("NUMBER_CUSTOMERGAUGE", "3414")]
-)
-def test_the_settings_of_a_real_account_do_not_reach_the_sandbox(
-    command: Command, key: str, value: str
-) -> None:
-    ended = command(None, "--sandbox", "--sandbox-responses", "20", **{SECTION + key: value})
+    ended = command(None, "--sandbox", "--sandbox-responses", "20", **env)
 
     assert ended.code == 0, ended.err
     assert len(loaded(command.folder / "customergauge_sandbox.duckdb")) == 20
@@ -252,5 +259,31 @@ def test_a_full_refresh_is_refused_if_the_configuration_bounds_what_is_read(
 
     ended = command(sandbox, "--full-refresh", **{f"{SECTION}NUMBER_CUSTOMERGAUGE": cgid})
 
-    assert len(loaded(command.file)) == 300
     assert ended.code == 2
+    assert len(loaded(command.file)) == 300
+
+
+def test_another_time_zone_over_loaded_tables_is_refused_and_a_full_refresh_leads_out(
+    command: Command, sandbox: Sandbox
+) -> None:
+    assert command(sandbox).code == 0
+    sandbox.arrive(5)
+    for options in (
+        (),
+        ("--period-field", "date_sent", "--start-date=2020-01-01", "--end-date=2030-01-01"),
+    ):
+        ended = command(sandbox, "--timezone", "Asia/Tokyo", *options)
+
+        assert ended.code == 2
+        what, remedy = ended.err.splitlines()[-2:]
+        assert "timezone is Asia/Tokyo, but responses was loaded with UTC" in what
+        assert "--full-refresh" in remedy
+    assert differences(command.file, sandbox.records[:300]) == []
+
+    assert command(sandbox, "--timezone", "Asia/Tokyo", "--full-refresh").code == 0
+
+    moment = sandbox.records[-1]["date_sent"]
+    sql = f"SELECT number_customergauge FROM responses WHERE date_sent = '{moment}+09'::TIMESTAMPTZ"
+    assert (sandbox.records[-1]["number_customergauge"],) in query(command.file, sql)
+    assert command(sandbox).code == 2
+    assert command(sandbox, "--timezone", "Asia/Tokyo").code == 0

@@ -10,19 +10,12 @@ from typing import Any
 import dlt
 import pytest
 
-from customergauge_source import LoadSummary, load_in_checkpoints
-from customergauge_source.auth import CustomerGaugeCredentials
+from customergauge_source import LoadSummary, explain, load_in_checkpoints
+from customergauge_source.api.auth import CustomerGaugeCredentials
 from customergauge_source.exceptions import ConfigurationError
-from customergauge_source.failures import explain
 from customergauge_source.sandbox import Fault, Sandbox
 from tests.support import make_pipeline, make_source, query
 from tests.truth import differences, loaded, stored_cursor
-
-PERIOD = {
-    "period_field": "date_survey_response",
-    "start_date": "2000-01-01",
-    "end_date": "2099-12-31",
-}
 
 
 def refused(run: Callable[[], object], sandbox: Sandbox) -> ConfigurationError:
@@ -64,7 +57,10 @@ def test_a_merge_strategy_that_replaces_children_is_taken(workdir: Path, sandbox
     assert differences(workdir / "customergauge.duckdb", sandbox.records[:-1]) == []
 
 
-@pytest.mark.parametrize("refresh", ["drop_sources", "drop_resources", "drop_data"])
+REFRESHES = ("drop_sources", "drop_resources", "drop_data")
+
+
+@pytest.mark.parametrize("refresh", REFRESHES)
 def test_no_refresh_goes_with_a_one_off(workdir: Path, sandbox: Sandbox, refresh: Any) -> None:
     make_pipeline(workdir).run(make_source(sandbox))
     one = make_source(sandbox, number_customergauge=sandbox.records[0]["number_customergauge"])
@@ -74,11 +70,14 @@ def test_no_refresh_goes_with_a_one_off(workdir: Path, sandbox: Sandbox, refresh
     assert len(loaded(workdir / "customergauge.duckdb")) == 300
 
 
-def test_drop_data_starts_over(workdir: Path, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("refresh", REFRESHES)
+def test_a_refresh_forgets_data_and_cursor(workdir: Path, sandbox: Sandbox, refresh: Any) -> None:
     make_pipeline(workdir).run(make_source(sandbox))
-    make_pipeline(workdir).run(make_source(sandbox), refresh="drop_data")
+    with Sandbox(responses=20, seed=1) as other:
+        make_pipeline(workdir).run(make_source(other), refresh=refresh)
 
-    assert differences(workdir / "customergauge.duckdb", sandbox.records) == []
+        assert "cursor" not in dict(other.data_requests[0].query)
+        assert differences(workdir / "customergauge.duckdb", other.records) == []
 
 
 def test_other_steps_and_names_are_refused_with_what_to_do(workdir: Path, sandbox: Sandbox) -> None:
@@ -150,7 +149,7 @@ def test_a_filter_changes_neither_pages_nor_checkpoints_nor_the_cursor(
             source,
             checkpoint_pages=2,
             max_pages=max_pages,
-            on_checkpoint=lambda state: committed.append(state.pages),
+            on_checkpoint=lambda state: committed.append(state.resources["responses"].pages),
         )
 
     assert not load(max_pages=5).caught_up
@@ -224,26 +223,6 @@ def test_other_resources_of_the_source_are_read_once(workdir: Path, sandbox: San
     assert len(times) == 1
     assert query(workdir / "customergauge.duckdb", "SELECT id FROM orders") == [(1,)]
     assert differences(workdir / "customergauge.duckdb", sandbox.records) == []
-
-
-def test_a_one_off_whose_field_changes_its_type_is_told_to_load_in_checkpoints(
-    workdir: Path,
-) -> None:
-    with Sandbox(responses=4) as sandbox:
-        full = sandbox.records[0]
-        for number, value in enumerate((1, "text"), start=1):
-            sandbox.append(full | {"number_customergauge": number, "brand_new": value})
-        bounded = {**PERIOD, "per_page": 1}
-        with pytest.raises(Exception, match="brand_new") as raised:
-            make_pipeline(workdir).run(make_source(sandbox, **bounded))
-        error = explain(raised.value)
-        assert isinstance(error, ConfigurationError)
-        assert "load_in_checkpoints" in error.remedy
-
-        load_in_checkpoints(make_pipeline(workdir), make_source(sandbox, **bounded))
-
-    sql = "SELECT brand_new FROM responses WHERE brand_new IS NOT NULL ORDER BY ALL"
-    assert query(workdir / "customergauge.duckdb", sql) == [("1",), ("text",)]
 
 
 def test_a_response_that_two_sources_bring_in_one_run_is_there_once(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import shutil
 from typing import Any
 
 import pytest
@@ -22,11 +21,8 @@ from dlt.destinations.impl.snowflake.configuration import (
     SnowflakeCredentials,
 )
 
-from customergauge_source.auth import CustomerGaugeCredentials
-from customergauge_source.sandbox import Sandbox
+from customergauge_source.api.auth import CustomerGaugeCredentials
 from customergauge_source.source import customergauge_source
-from tests.command import Command
-from tests.everything_written import found
 from tests.support import ROOT
 
 SECRETS = ROOT / ".dlt" / "example.secrets.toml"
@@ -68,17 +64,6 @@ def test_every_key_of_the_example_files_is_one_that_dlt_resolves(section: str, k
         assert key == "destination_type"
     else:
         assert key in SPECS[section].get_resolvable_fields()
-
-
-def test_the_config_leaves_no_loaded_data_in_the_working_directory(command: Command) -> None:
-    (command.folder / ".dlt").mkdir()
-    shutil.copy(CONFIG, command.folder / ".dlt")
-    with Sandbox(responses=20) as sandbox:
-        assert command(sandbox).code == 0
-        email = sandbox.records[0]["email"]
-
-    assert list((command.folder / "dlt").rglob("*.parquet")) == []
-    assert [place for place in found(command.folder, [email]) if ".duckdb" not in place] == []
 
 
 def test_git_ignores_the_real_secrets() -> None:

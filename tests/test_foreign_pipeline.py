@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import dlt
 import duckdb
 import pytest
 from dlt.common.runtime import run_context
+from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from customergauge_source import customergauge_source
+from customergauge_source import customergauge_source, load_in_checkpoints
 from customergauge_source.sandbox import Sandbox
 from tests.support import TABLES, asked_cursors, make_pipeline, make_source, query
 from tests.truth import differences, loaded
@@ -48,15 +50,11 @@ def test_source_and_resource_have_the_names_of_the_contract(sandbox: Sandbox) ->
     source = make_source(sandbox)
 
     assert source.name == "customergauge"
-    assert list(source.resources) == ["responses"]
+    assert {"responses", "non_responses", "close_loop"} <= source.resources.keys()
+    assert list(source.selected_resources) == ["responses"]
     table = source.responses.compute_table_schema()
     assert table["write_disposition"] == "merge"
     assert table["columns"]["number_customergauge"]["primary_key"]
-
-
-def test_nothing_is_requested_until_the_pipeline_runs(sandbox: Sandbox) -> None:
-    make_source(sandbox)
-
     assert sandbox.requests == []
 
 
@@ -90,12 +88,14 @@ def test_add_map_gets_plain_records_as_the_api_sent_them(workdir: Path, sandbox:
     assert differences(workdir / "customergauge.duckdb", hidden) == []
 
 
-def test_add_filter_keeps_whole_records(workdir: Path, sandbox: Sandbox) -> None:
-    source = make_source(sandbox, per_page=100)
-    source.responses.add_filter(lambda record: record["nps"] <= 6)
+def test_add_filter_keeps_whole_records_and_goes_with_a_limit(
+    workdir: Path, sandbox: Sandbox
+) -> None:
+    source = make_source(sandbox, per_page=50)
+    source.responses.add_limit(4).add_filter(lambda record: record["nps"] <= 6)
     make_pipeline(workdir).run(source)
 
-    kept = [record for record in sandbox.records if record["nps"] <= 6]
+    kept = [record for record in sandbox.records[:200] if record["nps"] <= 6]
     assert differences(workdir / "customergauge.duckdb", kept) == []
 
 
@@ -110,15 +110,6 @@ def test_a_page_of_which_a_filter_leaves_nothing_moves_the_cursor(
 
     assert asked_cursors(sandbox)[0] == str(sandbox.keys[-1])
     assert loaded(workdir / "customergauge.duckdb") == []
-
-
-def test_a_limit_and_a_map_go_together(workdir: Path, sandbox: Sandbox) -> None:
-    source = make_source(sandbox, per_page=50)
-    source.responses.add_limit(1).add_map(lambda record: record | {"status": "mapped"})
-    make_pipeline(workdir).run(source)
-
-    mapped = [record | {"status": "mapped"} for record in sandbox.records[:50]]
-    assert differences(workdir / "customergauge.duckdb", mapped) == []
 
 
 @pytest.mark.parametrize("form", ["with_resources", "resource"])
@@ -159,15 +150,66 @@ def test_another_dataset_has_data_and_cursor_of_its_own(workdir: Path, sandbox: 
             assert first == second != [(0,)]
 
 
+def shop(number: int) -> DltSource:
+    """Returns another source, with one order."""
+    orders = dlt.resource(
+        [{"id": number, "items": [{"sku": f"a{number}"}]}],
+        name="orders",
+        write_disposition="append",
+    )
+    return DltSource(dlt.Schema("shop"), "shop", [orders])
+
+
 def test_other_data_in_the_same_pipeline_is_left_alone(workdir: Path, sandbox: Sandbox) -> None:
-    orders = dlt.resource([{"id": 1, "items": [{"sku": "a"}]}], name="orders")
     pipeline = make_pipeline(workdir)
-    pipeline.run([orders, make_source(sandbox)])
+    pipeline.run([shop(1), make_source(sandbox)])
     pipeline.run(make_source(sandbox))
+    load_in_checkpoints(pipeline, make_source(sandbox), full_refresh=True)
 
     file = workdir / "customergauge.duckdb"
     assert differences(file, sandbox.records) == []
-    assert query(file, "SELECT sku FROM orders__items") == [("a",)]
+    assert query(file, "SELECT sku FROM orders__items") == [("a1",)]
+
+
+@pytest.mark.parametrize("is_loaded", [False, True], ids=["pending", "loaded"])
+def test_an_older_copy_of_the_destination_costs_neither_ours_nor_what_another_source_has_new(
+    workdir: Path, sandbox: Sandbox, *, is_loaded: bool
+) -> None:
+    file = workdir / "customergauge.duckdb"
+    pipeline = make_pipeline(workdir)
+    pipeline.run(shop(1))
+    load_in_checkpoints(pipeline, make_source(sandbox))
+    copy = shutil.copy(file, workdir / "older")
+    sandbox.arrive(20)
+    load_in_checkpoints(pipeline, make_source(sandbox))
+    if not is_loaded:
+        pipeline.extract(shop(2))
+    shutil.copy(copy, file)
+    if is_loaded:  # which tells the destination of a cursor whose data it has lost
+        pipeline.run(shop(2))
+
+    load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
+
+    assert differences(file, sandbox.records) == []
+    assert query(file, "SELECT sku FROM orders__items ORDER BY sku") == [("a1",), ("a2",)]
+
+
+def test_a_load_of_ours_that_is_pending_is_read_again_and_that_of_another_source_is_loaded(
+    workdir: Path, sandbox: Sandbox
+) -> None:
+    pipeline = make_pipeline(workdir)
+    load_in_checkpoints(pipeline, make_source(sandbox, per_page=100), max_pages=1)
+    for source in (make_source(sandbox, per_page=100), shop(1), shop(2)):
+        pipeline.extract(source)
+        pipeline.normalize() if source.name == "shop" else None
+    sandbox.redeliver(sandbox.records[150]["number_customergauge"], nps=0, tags=[])
+
+    load_in_checkpoints(pipeline, make_source(sandbox, per_page=100))
+
+    file = workdir / "customergauge.duckdb"
+    assert asked_cursors(sandbox)[0] == str(sandbox.keys[99])
+    assert differences(file, sandbox.records) == []
+    assert query(file, "SELECT sku FROM orders__items ORDER BY sku") == [("a1",), ("a2",)]
 
 
 def test_a_schema_contract_of_the_user_takes_the_declared_tables(
@@ -195,7 +237,7 @@ def test_a_frozen_schema_refuses_a_new_field_and_keeps_the_cursor(
     assert differences(workdir / "customergauge.duckdb", before) == []
     make_pipeline(workdir).run(make_source(sandbox))
     assert asked_cursors(sandbox)[0] == str(sandbox.keys[-2])
-    sql = "SELECT count(*) FROM responses WHERE brand_new = 1"
+    sql = "SELECT count(*) FROM responses WHERE brand_new = '1'"
     assert query(workdir / "customergauge.duckdb", sql) == [(1,)]
 
 

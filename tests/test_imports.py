@@ -1,4 +1,4 @@
-"""Imports point one way, and the sandbox stays a witness that knows nothing of the client."""
+"""Imports point one way, and what is not needed is not imported."""
 
 from __future__ import annotations
 
@@ -7,108 +7,112 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT
+from customergauge_source.sandbox import Sandbox
+from tests.command import Command
+from tests.support import ROOT, environment
 
-PACKAGE = ROOT / "customergauge_source"
-NAME = PACKAGE.name
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
-COMMANDS = sorted(path.stem for path in (ROOT / "pipelines").glob("*.py"))
-# Which modules may not know which: the house of the README, from the street to the cellar.
-NEVER = {
-    "settings": MODULES,
-    "exceptions": MODULES,
-    "schema": MODULES,
-    "auth": ["client", "source", "schema", "records", "tables", "chain", "position"],
-    "transport": ["auth", "client", "source", "schema", "records", "tables", "chain"],
-    "paginator": ["auth", "client", "source", "schema", "records", "tables", "chain"],
-    "client": ["source", "tables", "chain", "position", "declaration", "checkpoints"],
-    "records": ["auth", "client", "source", "tables", "chain", "declaration", "feed"],
-    "tables": ["auth", "client", "source", "chain", "declaration", "feed", "position"],
-    "source": ["checkpoints", "failures", "destinations", "secrecy"],
+NAME = "customergauge_source"
+PACKAGE = ROOT / NAME
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in PACKAGE.rglob("*.py")
 }
-PURE = ["schema", "decoding", "values", "records", "rows", "keys", "columns", "arrow", "tables"]
+# The house, from the cellar up: a room knows those on the floors below it alone.
+FLOORS = (
+    {"settings", "exceptions", "secrecy", "tables", "sandbox"},
+    {"resources"},
+    {"api", "dlt_bridge"},
+    {"reading"},
+    {"source", "load"},
+    {"cli"},
+)
+# What a room may not know at all, of that which is not ours.
+STRANGERS = {
+    "tables": {"dlt", "requests", "socket", "urllib", "http", "os"},
+    "resources": {"dlt", "requests", "socket", "pyarrow"},
+    "sandbox": {"dlt", "requests", "pyarrow"},
+}
+COMMAND_LINE = {"argparse", "rich", "pipelines", "tests"}
 
 
-def imported(file: Path) -> Iterator[str]:
-    """Yields the modules that a file imports, anywhere in it."""
-    package = ".".join(file.relative_to(ROOT).with_suffix("").parts[:-1])
+def imported(module: str) -> Iterator[str]:
+    """Yields what a module imports, anywhere in it."""
+    file = MODULES[module]
+    package = file.relative_to(ROOT).parent.parts
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) + 1 - node.level]
-            base = ".".join([*above, node.module or ""]).strip(".") if node.level else node.module
-            yield str(base)
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            above = package[: len(package) + 1 - node.level] if node.level else ()
+            base = ".".join([*above, *filter(None, [node.module])])
+            names = [f"{base}.{alias.name}" for alias in node.names]
+            yield from (name if name in MODULES else base for name in names)
 
 
-def known_to(module: str) -> set[str]:
-    """Returns the modules of the package that a module imports."""
-    parts = (name.split(".") for name in imported(PACKAGE / f"{module}.py"))
-    return {part[1] for part in parts if part[0] == NAME and part[1:] and part[1] in MODULES}
+def room(module: str) -> str:
+    """Returns the room of a module: what comes behind the package's name."""
+    return module.split(".")[1] if "." in module else ""
 
 
 def test_no_module_imports_one_that_imports_it() -> None:
-    order = TopologicalSorter({module: known_to(module) for module in MODULES})
+    graph = {it: {*imported(it)} & MODULES.keys() - {it, NAME} for it in MODULES}
 
-    assert set(order.static_order()) == set(MODULES)  # raises CycleError otherwise
-
-
-@pytest.mark.parametrize("module", NEVER)
-def test_a_module_does_not_know_those_above_it(module: str) -> None:
-    assert known_to(module) & set(NEVER[module]) == set()
+    assert {*TopologicalSorter(graph).static_order()} >= set(MODULES)  # or it raises CycleError
 
 
-@pytest.mark.parametrize("module", PURE)
-def test_values_and_tables_know_neither_dlt_nor_the_network(module: str) -> None:
-    roots = {name.partition(".")[0] for name in imported(PACKAGE / f"{module}.py")}
-
-    assert roots & {"dlt", "requests", "socket", "urllib", "os"} == set()
-
-
-def test_only_the_source_reads_the_state_of_dlt() -> None:
-    texts = {module: (PACKAGE / f"{module}.py").read_text(encoding="utf-8") for module in MODULES}
-
-    assert [module for module, text in texts.items() if "resource_state(" in text] == ["source"]
-
-
-def test_the_package_knows_nothing_of_the_command_line() -> None:
-    for file in PACKAGE.rglob("*.py"):
-        roots = {name.partition(".")[0] for name in imported(file)}
-        assert roots & {"pipelines", "tests", *COMMANDS} == set(), file.name
-        if file.parent == PACKAGE:
-            assert roots & {"argparse", "rich"} == set(), file.name
-
-
-def test_the_client_knows_nothing_of_the_sandbox() -> None:
+@pytest.mark.parametrize("floor", range(len(FLOORS)))
+def test_a_room_knows_those_on_lower_floors_alone(floor: int) -> None:
+    lower = set[str]().union(*FLOORS[:floor])
     for module in MODULES:
-        names = imported(PACKAGE / f"{module}.py")
-        assert not [name for name in names if name.startswith(f"{NAME}.sandbox")], module
+        if (here := room(module)) in FLOORS[floor]:
+            known = {room(name) for name in imported(module) if name.startswith(f"{NAME}.")}
+            assert known - lower - {here} == set(), module
 
 
-def test_the_sandbox_imports_nothing_of_the_package_but_itself() -> None:
-    for file in (PACKAGE / "sandbox").glob("*.py"):
-        names = [name for name in imported(file) if name.split(".")[0] == NAME]
-        assert [n for n in names if not n.startswith(f"{NAME}.sandbox")] == [], file.name
+def test_every_room_has_its_floor_and_keeps_strangers_out() -> None:
+    assert {room(module) for module in MODULES} == {"", *set[str]().union(*FLOORS)}
+    for module in MODULES:
+        roots = {name.partition(".")[0] for name in imported(module)}
+        assert roots & STRANGERS.get(room(module), set()) == set(), module
+        if room(module) not in {"cli", "sandbox"}:
+            assert roots & COMMAND_LINE == set(), module
 
 
 @pytest.mark.parametrize(
     ("statement", "absent"),
     [
-        (f"import {NAME}.sandbox.__main__", ["dlt", "pyarrow", "requests", f"{NAME}.client"]),
+        (f"import {NAME}.sandbox.__main__", ["dlt", "pyarrow", "requests", f"{NAME}.api"]),
         (f"import {NAME}", ["dlt", "pyarrow", "requests", "duckdb"]),
-        ("import load_options", ["dlt", "pyarrow", "requests", "duckdb"]),
+        (
+            f"from {NAME}.cli.load import main\ntry: main(['--help'])\nexcept SystemExit: pass",
+            ["dlt", "pyarrow", "requests", "duckdb"],
+        ),
     ],
+    ids=["sandbox", "package", "help"],
 )
 def test_what_is_not_needed_is_not_imported(statement: str, absent: list[str]) -> None:
-    program = f"import sys; {statement}; print(*(name for name in {absent} if name in sys.modules))"
-    paths = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'pipelines')!r}]; "
+    program = f"import sys\n{statement}\nprint({{*{absent}}} & {{*sys.modules}})"
     ran = subprocess.run(
-        [sys.executable, "-c", paths + program], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
 
-    assert ran.stdout.split() == []
+    assert ran.stdout.splitlines()[-1] == "set()"
+
+
+def test_a_run_without_news_does_without_arrow(command: Command, sandbox: Sandbox) -> None:
+    assert command(sandbox).code == 0
+    program = f"import sys; from {NAME}.cli.load import main; main([]); print(*sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=command.folder,
+        env=environment(command.folder, sandbox, PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ran.stdout.startswith("No news")
+    assert "pyarrow" not in ran.stdout.split()

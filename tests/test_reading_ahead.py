@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 import time
@@ -12,18 +13,16 @@ from typing import Any
 
 import pytest
 
-from customergauge_source import feed as feeds
-from customergauge_source import load_in_checkpoints, source
-from customergauge_source.client import Page
+from customergauge_source import LoadSummary, load_in_checkpoints, reading
+from customergauge_source.api import read_ahead
+from customergauge_source.api.read_ahead import Feed
 from customergauge_source.exceptions import ApiUnavailableError
-from customergauge_source.feed import Feed
-from customergauge_source.query import Query
 from customergauge_source.sandbox import Fault, Sandbox
 from tests.command import Command, until
-from tests.conftest import OpenClient
-from tests.support import at_length, make_pipeline, make_source
+from tests.support import asked_cursors, at_length, make_pipeline, make_source, read
 from tests.truth import as_after_a_crash, differences, stored_cursor
 
+ALIKE = {"number_customergauge": 100, "nps": 9, "email": "x" * 300}
 HANGS = {"RUNTIME__REQUEST_TIMEOUT": "60"}
 
 
@@ -37,22 +36,27 @@ def threads() -> Iterator[None]:
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize(("buffer_pages", "held"), [(0, 1), (1, 1), (3.5, 3)])
 def test_the_buffer_holds_at_most_its_bytes_or_one_page(
-    open_client: OpenClient, buffer_pages: float, held: int
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, buffer_pages: float, held: int
 ) -> None:
-    with Sandbox(responses=200) as sandbox:
-        client = open_client(sandbox)
-        sizes = [page.size for page in client.pages(Query(per_page=10))]
-        before = sandbox.pages_served
-        room = int(buffer_pages * max(sizes))
-        feed = Feed(partial(client.pages, Query(per_page=10)), client.abandon, buffer_bytes=room)
-        pages = feed.pages(None, lambda: 1)
-        for taken in range(1, 6):
-            next(pages)
-            time.sleep(0.1)
-            # Beside those in the buffer one more has arrived and waits for room.
-            ahead = sandbox.pages_served - before - taken
-            assert held <= ahead <= max(room // min(sizes), 1) + 1
-        feed.close()
+    ahead: list[int] = []
+
+    def look(summary: LoadSummary) -> None:
+        time.sleep(0.1)
+        ahead.append(sandbox.pages_served - summary.resources["responses"].pages)
+
+    size = len(json.dumps(ALIKE, separators=(",", ":"))) * 10 + 50
+    monkeypatch.setattr(reading, "Feed", partial(Feed, buffer_bytes=int(buffer_pages * size)))
+    with Sandbox(records=[ALIKE | {"number_customergauge": n} for n in range(100, 220)]) as sandbox:
+        load_in_checkpoints(
+            make_pipeline(workdir),
+            make_source(sandbox, per_page=10),
+            checkpoint_pages=1,
+            max_pages=8,
+            on_checkpoint=look,
+        )
+
+    # Beside those in the buffer one more has arrived and waits for room.
+    assert ahead[:4] == [held + 1] * 4
 
 
 def commits(workdir: Path, sandbox: Sandbox, name: str) -> list[tuple[Any, ...]]:
@@ -80,41 +84,23 @@ def test_how_far_is_read_ahead_does_not_change_what_is_committed(
 ) -> None:
     with Sandbox(responses=100, latency=0.01) as sandbox:
         usual = commits(workdir, sandbox, "usual")
-        monkeypatch.setattr(source, "Feed", partial(Feed, buffer_bytes=1))
+        monkeypatch.setattr(reading, "Feed", partial(Feed, buffer_bytes=1))
         tiny = commits(workdir, sandbox, "tiny")
 
     assert usual == tiny
     assert len(usual) == 3
 
 
-@pytest.mark.usefixtures("threads")
-def test_what_was_read_before_an_error_is_handed_on_first(open_client: OpenClient) -> None:
-    with Sandbox(responses=100, faults=[Fault("503", page=4, times=None)]) as sandbox:
-        client = open_client(sandbox)
-        feed = Feed(partial(client.pages, Query(per_page=20)), client.abandon)
-        pages = feed.pages(None, lambda: 1)
-        taken: list[Page] = [next(pages) for _ in range(3)]
-
-        assert [page.cursor for page in taken] == [sandbox.keys[n] for n in (19, 39, 59)]
-        with pytest.raises(ApiUnavailableError):
-            next(pages)
-        assert not feed.is_at_end
-        feed.close()
-
-
 def test_an_answer_that_never_ends_is_not_waited_for_without_end(
-    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(feeds, "PAGE_TOTAL", 0.5)
+    monkeypatch.setattr(read_ahead, "PAGE_TOTAL", 0.5)
+    monkeypatch.setenv("RUNTIME__REQUEST_TIMEOUT", "60")
     with Sandbox(responses=40, faults=[Fault("hang", page=2)]) as sandbox:
-        client = open_client(sandbox, RUNTIME__REQUEST_TIMEOUT="60")
-        feed = Feed(partial(client.pages, Query(per_page=20)), client.abandon)
-        pages = feed.pages(None, lambda: 1)
-        next(pages)
-
         with pytest.raises(ApiUnavailableError, match="No page has come"):
-            next(pages)
-        feed.close()
+            read(sandbox)
+
+        assert len(sandbox.data_requests) == 2
 
 
 @pytest.mark.usefixtures("threads")
@@ -152,12 +138,12 @@ PHASES: dict[str, tuple[Fault, Callable[[Sandbox], bool]]] = {
 @pytest.mark.parametrize(
     "number", at_length([signal.SIGINT, signal.SIGTERM], short=[signal.SIGTERM])
 )
-def test_an_interrupt_ends_the_run_promptly_while_the_server_hangs(
+def test_an_interrupt_ends_the_run_promptly_and_says_what_was_committed(
     command: Command, number: signal.Signals, phase: str
 ) -> None:
     fault, is_reached = PHASES[phase]
+    options = ("--per-page", "20", "--checkpoint-pages", "3", "--json")
     with Sandbox(responses=100, faults=[fault]) as sandbox:
-        options = ("--per-page", "20", "--checkpoint-pages", "3", "--json")
         patient = {"RUNTIME__REQUEST_MAX_RETRY_DELAY": "300", **HANGS}
         running = command.start(sandbox, *options, **patient)
         until(lambda: is_reached(sandbox))
@@ -172,7 +158,7 @@ def test_an_interrupt_ends_the_run_promptly_while_the_server_hangs(
         assert ended.code == 130
         assert ended.out == ""
         committed = (
-            f"Committed: 60 responses up to cursor {sandbox.keys[59]}."
+            f"Committed: 60 responses up to {sandbox.keys[59]}."
             if fault.page > 1
             else "Nothing was committed in this run."
         )
@@ -180,19 +166,19 @@ def test_an_interrupt_ends_the_run_promptly_while_the_server_hangs(
             f"Error: Interrupted. {committed}",
             "What to do: Run again: the next run goes on there.",
         ]
-    if phase == "later page" and number == signal.SIGTERM:
+    if phase == "later page":
         with Sandbox(responses=100) as healthy:
             assert command(healthy, *options).code == 0
+            assert asked_cursors(healthy)[0] == str(healthy.keys[59])
             assert differences(command.file, healthy.records) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda it: it.name)
-def test_an_interrupt_ends_a_check_promptly(command: Command, number: signal.Signals) -> None:
+def test_an_interrupt_ends_a_check_promptly(command: Command) -> None:
     with Sandbox(faults=[Fault("token-hang", times=None)]) as sandbox:
         running = command.start(sandbox, "--check", **HANGS)
         until(lambda: sandbox.token_requests)
         started = time.monotonic()
-        running.signal(number)
+        running.signal(signal.SIGTERM)
 
         assert running.finish().code == 130
         assert time.monotonic() - started < 20

@@ -1,4 +1,4 @@
-"""Pages before dlt sees them: decoded without loss, sorted out, put in the documented shape."""
+"""Pages before they become tables: decoded without loss, put in the documented shape."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customergauge_source.decoding import decode, to_json
-from customergauge_source.records import sort_out
+from customergauge_source.resources import RESPONSES
+from customergauge_source.tables.encoding import decode, to_json
 from tests.round_trip_model import clean
 
-CGID = "number_customergauge"
 _TEXTS = st.text(st.one_of(st.characters(exclude_categories=()), st.sampled_from('\0\ud800\\u"0')))
 _VALUES = st.recursive(
     st.one_of(
@@ -85,47 +84,6 @@ def test_keys_that_differ_in_unloadable_characters_stay_two() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cgid", "accepted"),
-    [
-        (123, 123),
-        ("123", 123),
-        (" 0123 ", 123),
-        (123.0, 123),
-        (0, 0),
-        (-5, -5),
-        *[(value, None) for value in (None, True, "", "x", "12.0", 12.5, [1], {"a": 1}, 2**63)],
-    ],
-)
-def test_a_record_needs_a_whole_number_as_its_cgid(cgid: Any, accepted: int | None) -> None:
-    record = {CGID: cgid, "nps": 7}
-    records, rejected = sort_out([record], 9)
-
-    if accepted is None:
-        assert records == []
-        (entry,) = rejected
-        assert json.loads(entry.record) == record
-        assert entry.reason.startswith(("no number_customergauge", "number_customergauge is"))
-        assert entry.position == 0
-    else:
-        assert (records, rejected) == ([{CGID: accepted, "nps": 7}], [])
-        assert type(records[0][CGID]) is int
-
-
-@pytest.mark.parametrize("entry", [None, True, 5, 0.5, "text", [], [{CGID: 1}]])
-def test_an_entry_that_is_no_object_is_rejected_with_its_place(entry: Any) -> None:
-    records, (rejected,) = sort_out([{CGID: 1}, entry], 9)
-
-    assert [record[CGID] for record in records] == [1]
-    assert json.loads(rejected.record) == entry
-    assert (rejected.reason, rejected.position) == ("not an object", 1)
-
-
-def test_of_the_same_cgid_the_later_stays_whole_in_the_later_place() -> None:
-    sent = [{CGID: 1, "nps": 1, "tags": [{}]}, {CGID: 2}, {CGID: "1", "email": "b"}]
-    assert sort_out(sent, 9) == ([{CGID: 2}, {CGID: 1, "email": "b"}], [])
-
-
-@pytest.mark.parametrize(
     ("sent", "shape"),
     [
         ({"comment": "x"}, {"comment": {"original": "x"}}),
@@ -153,8 +111,7 @@ def test_of_the_same_cgid_the_later_stays_whole_in_the_later_place() -> None:
 def test_older_shapes_become_the_documented_one(
     sent: dict[str, Any], shape: dict[str, Any]
 ) -> None:
-    record = {CGID: 1, **sent}
-    before = json.dumps(record)
+    before = json.dumps(sent)
 
-    assert sort_out([record], 9) == ([{CGID: 1, **shape}], [])
-    assert json.dumps(record) == before
+    assert RESPONSES.put_right(sent) == shape
+    assert json.dumps(sent) == before

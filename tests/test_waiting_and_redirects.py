@@ -8,43 +8,38 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from customergauge_source import transport
-from customergauge_source.client import CustomerGaugeClient
+from customergauge_source.api import transport
 from customergauge_source.exceptions import ApiUnavailableError
-from customergauge_source.query import Query
 from customergauge_source.sandbox import Fault, Sandbox
 from tests.command import Command
-from tests.conftest import OpenClient
+from tests.support import read
 
 
-def seconds_for_a_page(client: CustomerGaugeClient) -> float:
-    """Returns how long a page took."""
+def seconds_to_read(sandbox: Sandbox) -> float:
+    """Returns how long reading all took."""
     started = time.monotonic()
-    assert next(client.pages(Query())).cursor
+    assert read(sandbox) == sandbox.records
     return time.monotonic() - started
 
 
-@pytest.mark.parametrize("kind", ["429", "503", "token-429", "token-503"])
-def test_retry_after_in_seconds_is_waited_for(open_client: OpenClient, kind: str) -> None:
-    with Sandbox(responses=60, faults=[Fault(kind, retry_after=1)]) as sandbox:
-        assert 1.0 <= seconds_for_a_page(open_client(sandbox)) < 20.0
-
-
 @pytest.mark.parametrize("kind", ["429", "token-503"])
-def test_retry_after_as_a_date_is_waited_for(open_client: OpenClient, kind: str) -> None:
+def test_retry_after_in_seconds_is_waited_for(kind: str) -> None:
+    with Sandbox(responses=60, faults=[Fault(kind, retry_after=1)]) as sandbox:
+        assert 1.0 <= seconds_to_read(sandbox) < 20.0
+
+
+def test_retry_after_as_a_date_is_waited_for() -> None:
     moment = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(seconds=2)
-    with Sandbox(responses=60, faults=[Fault(kind, retry_after=moment)]) as sandbox:
-        seconds_for_a_page(open_client(sandbox))
+    with Sandbox(responses=60, faults=[Fault("503", retry_after=moment)]) as sandbox:
+        seconds_to_read(sandbox)
 
         assert moment <= datetime.now(timezone.utc) < moment + timedelta(seconds=20)
 
 
 @pytest.mark.parametrize("retry_after", ["soon", "", "-5", "Fri, 02 Jan 2015 03:04:05 GMT"])
-def test_a_retry_after_that_says_nothing_is_no_obstacle(
-    open_client: OpenClient, retry_after: str
-) -> None:
+def test_a_retry_after_that_says_nothing_is_no_obstacle(retry_after: str) -> None:
     with Sandbox(responses=60, faults=[Fault("429", retry_after=retry_after)]) as sandbox:
-        assert seconds_for_a_page(open_client(sandbox)) < 20.0
+        assert seconds_to_read(sandbox) < 20.0
 
 
 @pytest.mark.parametrize("retry_after", [60, "Fri, 31 Dec 9999 23:59:59 GMT"])
@@ -63,14 +58,11 @@ def test_a_longer_retry_after_than_allowed_ends_with_4_at_once(
         assert len(sandbox.requests) == (1 if kind.startswith("token-") else 2)
 
 
-def test_the_tries_of_a_request_are_bounded_in_time_too(
-    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_tries_of_a_request_are_bounded_in_time_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "RETRY_TOTAL", 1.6)
-    with Sandbox(faults=[Fault("503", times=None, retry_after=1)]) as sandbox:
-        client = open_client(sandbox)
-        with pytest.raises(ApiUnavailableError, match="after 2 tries"):
-            seconds_for_a_page(client)
+    faults = [Fault("503", times=None, retry_after=1)]
+    with Sandbox(faults=faults) as box, pytest.raises(ApiUnavailableError, match="after 2 tries"):
+        read(box)
 
 
 def test_waits_grow_with_jitter_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,9 +78,6 @@ def test_waits_grow_with_jitter_up_to_the_longest(monkeypatch: pytest.MonkeyPatc
     assert max(waits[:3]) <= 2.0
     assert 3.5 < max(waits) <= 4.0
     assert len(set(waits)) > 190
-
-
-# Redirects
 
 
 @pytest.mark.parametrize("kind", ["redirect", "token-redirect"])

@@ -1,7 +1,7 @@
 """What the tables must hold: told from the API's records alone, and compared by value.
 
-It knows the API page (GET Responses, v7) and the table names of the README, and imports nothing
-of the package.
+Which column has which value is said by the declaration of the resource; the tables are put
+together to records again by SQL.
 """
 
 from __future__ import annotations
@@ -10,38 +10,19 @@ import base64
 import json
 import shutil
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from customergauge_source.resources import RESPONSES
+from customergauge_source.tables.shape import SCALAR, Shape
+from tests.read_back import KEY, Row, read_back
 from tests.support import DATASET
 
-Row = tuple[Any, ...]
-
-_TEXTS = ("status", "number_customer", "number_order", "email", "phone", "language", "locale")
-_DATES = ("date_creation", "date_order", "date_sent", "date_survey_response")
-_NESTED = (
-    ("contact", "first_name"),
-    ("contact", "last_name"),
-    ("account", "name"),
-    ("account", "number"),
-    ("comment", "original"),
-    ("comment", "translation"),
-    ("follow_up", "requested"),
-    ("follow_up", "details"),
-)
-_COLUMNS = (*_TEXTS, "nps", *_DATES, *("__".join(path) for path in _NESTED))
-_CHILDREN = {
-    "responses__tags": ("tags", ("label", "type", "sentiment")),
-    "responses__questions": ("questions", ("title", "answer")),
-    "responses__selected_drivers": ("selected_drivers", ("primary",)),
-    "responses__properties": ("properties", ("field", "reference")),
-}
-_SECONDARY = "responses__selected_drivers__secondary"
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def differences(file: Path, records: Iterable[dict[str, Any]]) -> list[str]:
@@ -49,14 +30,25 @@ def differences(file: Path, records: Iterable[dict[str, Any]]) -> list[str]:
 
     Args:
         file: The DuckDB file; nobody else holds it open.
-        records: All records that the API has delivered, oldest first; the later of two with the
-            same CGID counts.
+        records: All records that the API has delivered, oldest first, and as documented; the
+            later of two with the same CGID counts.
     """
-    latest = {record["number_customergauge"]: record for record in records}
-    with duckdb.connect(str(file), read_only=True) as connection:
-        connection.execute(f"USE {DATASET}")
-        connection.execute("SET TimeZone = 'UTC'")
-        return [*_in_values(connection, list(latest.values())), *_in_links(connection)]
+    tables = read_back(file)
+    wanted = {record[KEY]: row_of(record) for record in records}
+    missing, more = wanted.keys() - tables.responses, tables.responses.keys() - wanted.keys()
+    return [
+        *tables.faults[:5],
+        *(f"rejected: {entry}" for entry in tables.rejected[:5]),
+        *(f"{len(cgids)} {kind}, such as {min(cgids)}"
+          for kind, cgids in (("missing", missing), ("too many", more)) if cgids),
+        *[f"{cgid} is {tables.responses[cgid]}, not {row}" for cgid, row in wanted.items()
+          if cgid not in missing and tables.responses[cgid] != row][:5],
+    ]  # fmt: skip
+
+
+def row_of(record: dict[str, Any]) -> Row:
+    """Returns the row, with all below it, that a record as documented becomes."""
+    return _row(RESPONSES.record, record)
 
 
 def loaded(file: Path) -> list[int]:
@@ -65,12 +57,10 @@ def loaded(file: Path) -> list[int]:
         return []
     with duckdb.connect(str(file), read_only=True) as connection:
         try:
-            rows = connection.execute(
-                f"SELECT number_customergauge FROM {DATASET}.responses ORDER BY ALL"
-            ).fetchall()
+            rows = connection.execute(f"SELECT {KEY} FROM {DATASET}.responses ORDER BY 1")
         except duckdb.CatalogException:
             return []
-    return [cgid for (cgid,) in rows]
+        return [cgid for (cgid,) in rows.fetchall()]
 
 
 def as_after_a_crash(file: Path) -> Path:
@@ -91,77 +81,32 @@ def stored_cursor(file: Path) -> int | None:
             f"SELECT state FROM {DATASET}._dlt_pipeline_state ORDER BY version DESC LIMIT 1"
         ).fetchall()
     state = json.loads(zlib.decompress(base64.b64decode(text)))
-    cursors = state["sources"]["customergauge"]["resources"]["responses"]["cursors"]
-    (entry,) = cursors.values()
+    (entry,) = state["sources"]["customergauge"]["resources"]["responses"]["cursors"].values()
     cursor: int | None = entry.get("cursor")
     return cursor
 
 
-def _in_values(connection: Any, records: list[dict[str, Any]]) -> Iterator[str]:
-    queries = {
-        "responses": f"SELECT number_customergauge, {', '.join(_COLUMNS)} FROM responses",
-        **{table: _select(table, columns) for table, (_, columns) in _CHILDREN.items()},
-        _SECONDARY: (
-            "SELECT child.number_customergauge, parent._dlt_list_idx, child._dlt_list_idx, value"
-            f" FROM {_SECONDARY} child JOIN responses__selected_drivers parent"
-            " ON child._dlt_parent_id = parent._dlt_id"
-        ),
-        "rejected_records": "SELECT record FROM rejected_records",
-        "responses__rejected_values": "SELECT value FROM responses__rejected_values",
-    }
-    for table, sql in queries.items():
-        there = Counter(connection.execute(sql).fetchall())
-        wanted = Counter(_expected(table, records))
-        for kind, rows in (("missing", wanted - there), ("too many", there - wanted)):
-            if rows:
-                yield f"{table}: {rows.total()} {kind}, such as {next(iter(rows))}"
+def _row(shape: Shape, item: dict[str, Any]) -> Row:
+    return Row(
+        dict(_values(shape, item)),
+        {
+            key: [
+                _row(inner, below if isinstance(below, dict) else {SCALAR: below}) for below in it
+            ]
+            for key, inner in shape.lists.items()
+            if (it := item.get(key))
+        },
+    )
 
 
-def _select(table: str, columns: Iterable[str]) -> str:
-    quoted = ", ".join(f'"{column}"' for column in columns)  # primary is a word of SQL
-    return f"SELECT number_customergauge, _dlt_list_idx, {quoted} FROM {table}"
+def _values(shape: Shape, item: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, column in shape.fields.items():
+        if (value := item.get(key)) is not None:
+            yield prefix + key, _micros(value) if column.type == "timestamp" else value
+    for key, inner in shape.objects.items():
+        yield from _values(inner, item.get(key) or {}, f"{prefix}{key}__")
 
 
-def _expected(table: str, records: list[dict[str, Any]]) -> Iterator[Row]:
-    for record in records:
-        cgid = record["number_customergauge"]
-        if table == "responses":
-            yield (
-                cgid,
-                *(record[name] for name in (*_TEXTS, "nps")),
-                *(_moment(record[name]) for name in _DATES),
-                *(record[outer][inner] for outer, inner in _NESTED),
-            )
-        elif table == _SECONDARY:
-            for place, driver in enumerate(record["selected_drivers"]):
-                for index, value in enumerate(driver["secondary"]):
-                    yield cgid, place, index, value
-        elif table in _CHILDREN:
-            key, columns = _CHILDREN[table]
-            for index, item in enumerate(record[key]):
-                yield cgid, index, *(item.get(column) for column in columns)
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc)
-
-
-def _in_links(connection: Any) -> Iterator[str]:
-    """Tells of rows whose dlt keys are not unique, or lead to no row or to another response."""
-    parents = {**dict.fromkeys(_CHILDREN, "responses"), _SECONDARY: "responses__selected_drivers"}
-    for table in ("responses", *parents):
-        key = "number_customergauge" if table == "responses" else "_dlt_id"
-        for column in {key, "_dlt_id"}:
-            sql = f"SELECT count(*) - count(DISTINCT {column}) FROM {table}"
-            if again := connection.execute(sql).fetchone()[0]:
-                yield f"{table}: {again} times a {column} that is there already"
-    for table, parent in parents.items():
-        for key, target in (("_dlt_parent_id", parent), ("_dlt_root_id", "responses")):
-            sql = (
-                f"SELECT count(*) FROM {table} child ANTI JOIN {target} up ON child.{key} ="
-                " up._dlt_id AND child.number_customergauge = up.number_customergauge"
-            )
-            if orphans := connection.execute(sql).fetchone()[0]:
-                yield f"{table}: {orphans} rows whose {key} leads nowhere"
+def _micros(text: str) -> int:
+    moment = datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc)
+    return (moment - _EPOCH) // timedelta(microseconds=1)

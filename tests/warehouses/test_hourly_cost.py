@@ -1,4 +1,4 @@
-"""What the figures in the README rest on: statements read rightly, and billed as documented."""
+"""What the figures in docs/warehouses.md rest on: statements read rightly, billed as documented."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_query_is_billed_for_the_columns_it_references_and_ten_megabytes_at_le
     assert scanned_bytes(query, SIZES) == 50 * MEGABYTE + 400
 
 
-def test_the_readme_shows_the_figures_that_come_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_docs_show_the_figures_that_come_out(capsys: pytest.CaptureFixture[str]) -> None:
     from tests.warehouses.hourly_cost import main  # noqa: PLC0415 - needs the vendors' clients
 
     here = "partitioned and clustered as here"
@@ -52,7 +52,7 @@ def test_the_readme_shows_the_figures_that_come_out(capsys: pytest.CaptureFixtur
         "delete-insert": "**delete-insert, as here**",
         "upsert": "upsert",
     }
-    readme = (ROOT / "README.md").read_text("utf-8")
+    page = (ROOT / "docs" / "warehouses.md").read_text("utf-8")
 
     assert main([]) == 0
 
@@ -60,6 +60,6 @@ def test_the_readme_shows_the_figures_that_come_out(capsys: pytest.CaptureFixtur
     figures = {name: figures for name, *figures in rows if name in shown}
     assert figures.keys() == shown.keys()
     for name, label in shown.items():
-        (line,) = (line for line in readme.splitlines() if line.startswith(f"| {label} | "))
+        (line,) = (line for line in page.splitlines() if line.startswith(f"| {label} | "))
         told = line.removeprefix(f"| {label} | ").strip("| ").split(" | ")
         assert told == figures[name][: len(told)], name

@@ -11,9 +11,8 @@ from typing import Any
 import dlt
 import pytest
 
-from customergauge_source import load_in_checkpoints
+from customergauge_source import explain, load_in_checkpoints
 from customergauge_source.exceptions import ConfigurationError
-from customergauge_source.failures import explain
 from customergauge_source.sandbox import Sandbox
 from tests.support import environment, make_source, run_load
 
@@ -58,7 +57,7 @@ def test_files_are_refused_before_anything_is_requested(tmp_path: Path, sandbox:
     assert ended.code == 2
     assert ended.out == ""
     error, remedy = ended.err.splitlines()
-    assert "filesystem cannot replace a response together with its children" in error
+    assert "filesystem cannot replace a record together with its children" in error
     assert "ducklake" in remedy
     assert sandbox.requests == []
     assert not lake.exists()
@@ -76,7 +75,7 @@ def test_a_script_of_ones_own_is_refused_as_well(
 
     load: Any = pipeline.run if plain else partial(load_in_checkpoints, pipeline)
 
-    with pytest.raises(Exception, match="cannot replace a response together") as raised:
+    with pytest.raises(Exception, match="cannot replace a record together") as raised:
         load(source)
 
     assert isinstance(explain(raised.value), ConfigurationError)

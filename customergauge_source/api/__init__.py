@@ -1,0 +1,1 @@
+"""How the sync API is asked, and how it answers."""

@@ -1,0 +1,107 @@
+"""One API client: where the API is, how its answers are read, page after page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from dlt.common.configuration import resolve_configuration
+from dlt.common.configuration.specs import RuntimeConfiguration
+from dlt.sources.helpers.rest_client.client import RESTClient
+from requests import Response
+
+from customergauge_source.api.address import is_loopback
+from customergauge_source.api.auth import CustomerGaugeCredentials
+from customergauge_source.api.page import NotAsDocumentedError, ObjectDecoder, Page
+from customergauge_source.api.paginator import SyncCursorPaginator
+from customergauge_source.api.transport import RetryingSession, excerpt, raise_for_failure
+from customergauge_source.exceptions import ApiContractError
+
+TOKEN_PATH: Final = "oauth2/token"  # noqa: S105 - a path, not a secret
+
+
+class CustomerGaugeClient(RESTClient):
+    """Reads the sync API.
+
+    Time-outs and retries are those that dlt is configured with (`[runtime]`: `request_timeout`,
+    `request_max_attempts`, `request_backoff_factor`, `request_max_retry_delay`).
+
+    Args:
+        api_url: Scheme and host of the API.
+        auth_url: Scheme and host of the token endpoint.
+        credentials: What signs in; clients that share it share its token.
+        decoder: Decodes the pages of the resource that is read.
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        auth_url: str,
+        credentials: CustomerGaugeCredentials,
+        decoder: ObjectDecoder,
+    ) -> None:
+        runtime = resolve_configuration(RuntimeConfiguration())
+        self._retrying = RetryingSession(
+            attempts=runtime.request_max_attempts,
+            timeout=float(runtime.request_timeout),
+            backoff=runtime.request_backoff_factor,
+            longest_wait=float(runtime.request_max_retry_delay),
+        )
+        credentials.session = self._retrying
+        credentials.access_token_url = f"{auth_url}/{TOKEN_PATH}"
+        self._decoder = decoder
+        if is_loopback(api_url) and is_loopback(auth_url):
+            self._retrying.trust_env = False  # a proxy would get to see what stays on this machine
+        super().__init__(base_url=api_url, auth=credentials, session=self._retrying, config=runtime)
+
+    def pages(
+        self, path: str, params: Mapping[str, Any], cursor: int | None = None
+    ) -> Iterator[Page]:
+        """Yields pages from the oldest record on, or from a cursor on, until one is empty.
+
+        Args:
+            path: Path of the endpoint.
+            params: What to ask for, on every page.
+            cursor: Where to go on.
+
+        Raises:
+            ApiError: The API failed, refused the request or broke its contract.
+            CredentialsRefusedError: A renewed token was refused, too.
+        """
+        paginator = SyncCursorPaginator(self._broken, cursor)
+        for (page,) in self.paginate(
+            path,
+            params=dict(params),
+            paginator=paginator,
+            data_selector="data",
+            hooks={"response": [self._check]},
+            allow_redirects=False,
+        ):
+            if not page.is_empty and paginator.cursor is not None:
+                yield page.at(cursor, paginator.cursor)
+                cursor = paginator.cursor
+
+    def abandon(self) -> None:
+        """Ends retries under way in another thread; the client is of no use after it."""
+        self._retrying.abandon()
+
+    def extract_response(self, response: Response, data_selector: object) -> list[Any]:
+        """Returns an answer, decoded, as the one item of a list, which dlt's client passes on.
+
+        Raises:
+            ApiContractError: The answer is not what the API's page documents.
+        """
+        del data_selector  # there is but one
+        try:
+            return [self._decoder.decode(response.content)]
+        except NotAsDocumentedError as expected:
+            raise self._broken(str(expected), response) from None
+
+    def _check(self, response: Response, *_: Any, **__: Any) -> None:  # noqa: ANN401
+        raise_for_failure(response)
+
+    def _broken(self, expected: str, response: Response) -> ApiContractError:
+        return ApiContractError(
+            f"GET {response.url} answered {response.status_code}, but not as documented: expected"
+            f" {excerpt(expected, 100)}; it begins: {excerpt(response.content)}"
+        )

@@ -1,0 +1,144 @@
+"""Reading ahead: the next pages come in while earlier ones are built, normalized and loaded.
+
+The API is sequential, and a page's cursor is known only when the page is there; so the waits
+cannot be shared, only hidden. What is committed does not change by it: a page counts when its
+load package does, and a feed goes on only where the stored cursor stands.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from dlt.common.runtime import signals
+
+from customergauge_source.api.page import Page
+from customergauge_source.exceptions import ApiUnavailableError
+from customergauge_source.settings import RETRY_TOTAL
+
+BUFFER_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of page bodies that are held ahead; decoded they take about seven times as much."""
+
+PAGE_TOTAL: Final = RETRY_TOTAL + 300.0
+"""Seconds that a page is waited for: an answer may drip without end, and no time-out sees it."""
+
+
+class Feed:
+    """Pages of one query, read ahead by a thread.
+
+    Args:
+        read: Returns the pages after a cursor; this is what the thread does.
+        abandon: Ends what `read` is waiting for.
+        max_pages: Pages to read ahead in all, or None for no bound.
+        buffer_bytes: Bytes of page bodies to hold; one page always fits.
+
+    Attributes:
+        position: The cursor that the next page to be taken was asked with.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[int | None], Iterator[Page]],
+        abandon: Callable[[], None],
+        max_pages: int | None = None,
+        *,
+        buffer_bytes: int = BUFFER_BYTES,
+    ) -> None:
+        self._read = read
+        self._abandon = abandon
+        self._max_pages = max_pages
+        self._buffer_bytes = buffer_bytes
+        self._changed = threading.Condition()
+        self._pages: deque[Page] = deque()
+        self._held = 0
+        self._ended = False
+        self._is_complete = False
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        self.position: int | None = None
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether an empty page was reached, and everything before it was taken."""
+        return self._is_complete and not self._pages
+
+    def pages(self, after: int | None, at_once: Callable[[], int]) -> Iterator[list[Page]]:
+        """Yields the pages after a cursor; goes on in the buffer if that is where it stands.
+
+        Args:
+            after: The stored cursor.
+            at_once: Says, each time, how many pages may come together if they are there.
+
+        Raises:
+            CustomerGaugeError: What reading raised, once the pages before it are taken.
+        """
+        if self._thread is None:
+            self.position = after
+            self._thread = threading.Thread(
+                target=self._run, args=(after,), name="customergauge-feed", daemon=True
+            )
+            self._thread.start()
+        elif self.position != after:
+            raise RuntimeError(f"The feed stands at {self.position}, the state at {after}.")
+        while pages := self._take(at_once()):
+            self.position = pages[-1].cursor
+            yield pages
+
+    def close(self) -> None:
+        """Ends the thread, promptly; what is buffered is dropped."""
+        with self._changed:
+            self._ended = True
+            self._pages.clear()
+            self._changed.notify_all()
+        self._abandon()
+
+    def _take(self, at_once: int) -> list[Page]:
+        """Returns the next pages; none at the end of the feed."""
+        with self._changed:
+            since = time.monotonic()
+            while not self._changed.wait_for(lambda: self._pages or self._ended, timeout=0.2):
+                signals.raise_if_signalled()  # dlt only notes a signal, for us to act on it
+                if time.monotonic() - since > PAGE_TOTAL:
+                    raise ApiUnavailableError(
+                        f"No page has come for {PAGE_TOTAL / 60:.0f} minutes, retries included."
+                    )
+            if not self._pages:
+                if self._error is not None:
+                    raise self._error
+                return []
+            taken = [self._pages.popleft() for _ in range(min(at_once, len(self._pages)))]
+            self._held -= sum(page.size for page in taken)
+            self._changed.notify_all()
+            return taken
+
+    def _run(self, after: int | None) -> None:
+        error: BaseException | None = None
+        try:
+            for number, page in enumerate(self._read(after), start=1):
+                if not self._put(page) or number == self._max_pages:
+                    break
+            else:
+                self._is_complete = True
+        except BaseException as raised:  # noqa: BLE001 - it is raised again by _take
+            error = raised
+        with self._changed:
+            self._error = error
+            self._ended = True
+            self._changed.notify_all()
+
+    def _put(self, page: Page) -> bool:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    self._ended or not self._pages or self._held + page.size <= self._buffer_bytes
+                )
+            )
+            if self._ended:
+                return False
+            self._pages.append(page)
+            self._held += page.size
+            self._changed.notify_all()
+            return True

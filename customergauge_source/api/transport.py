@@ -1,0 +1,191 @@
+"""A `requests` session that tries again what is worth another try, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import requests
+from requests import PreparedRequest, Response
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_any,
+    stop_before_delay,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+from tenacity.nap import sleep_using_event
+
+from customergauge_source.exceptions import ApiRefusedError, ApiUnavailableError
+from customergauge_source.secrecy import HIDDEN, hide
+from customergauge_source.settings import RETRY_TOTAL, __version__
+
+logger = logging.getLogger("customergauge_source")
+
+
+class TransientAnswerError(Exception):
+    """An answer that is worth another try.
+
+    Args:
+        message: What was answered.
+        retry_after: Seconds that the API asked to wait, if it did.
+    """
+
+    def __init__(self, message: str, retry_after: float | None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+EXCERPT: Final = 200
+"""Characters of an unexpected answer that an error shows."""
+_SEARCHED: Final = 1_000_000
+"""Bytes of an answer that are looked through for secrets, before it is cut."""
+_BEARER: Final = re.compile(r"(?i)(bearer\s+)[\w\-.~+/=]+")
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_TRANSIENT_CODES: Final = {408, 425, 429, *range(500, 600)}
+_TRANSIENT: Final = (
+    TransientAnswerError,
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ContentDecodingError,
+)
+
+
+class RetryingSession(requests.Session):
+    """Retries 408, 425, 429, 5xx, refused, reset and cut-off connections and time-outs.
+
+    Waits grow exponentially, with jitter, up to `longest_wait`; a `Retry-After` that asks for more
+    is honoured. An API that asks to wait longer than `longest_wait` is not waited for.
+
+    Args:
+        attempts: Tries of one request, the first included.
+        timeout: Seconds to connect, and between two pieces of an answer.
+        backoff: Seconds that the first wait is drawn from; doubled for each further one.
+        longest_wait: Seconds that one wait takes at most.
+    """
+
+    def __init__(
+        self,
+        *,
+        attempts: int = 5,
+        timeout: float = 60.0,
+        backoff: float = 1.0,
+        longest_wait: float = 300.0,
+    ) -> None:
+        super().__init__()
+        self.headers["User-Agent"] = f"customergauge-source/{__version__}"
+        self.headers["Accept"] = "application/json"
+        self._timeout = timeout
+        self._backoff = wait_random_exponential(multiplier=backoff, max=longest_wait)
+        self._abandoned = threading.Event()
+        stops = (
+            stop_after_attempt(attempts),
+            stop_before_delay(RETRY_TOTAL),
+            stop_when_event_set(self._abandoned),
+        )
+        self._stop = lambda state: stop_any(*stops)(state) or _retry_after(state) > longest_wait
+
+    def abandon(self) -> None:
+        """Ends a wait between two tries, and all further tries; for use by another thread."""
+        self._abandoned.set()
+
+    def send(self, request: PreparedRequest, **kwargs: Any) -> Response:  # noqa: ANN401
+        """Sends a request until it succeeds.
+
+        Raises:
+            ApiUnavailableError: It did not, after all tries.
+            ApiRefusedError: The API refuses it.
+        """
+        kwargs["timeout"] = kwargs.get("timeout") or self._timeout
+        retrying = Retrying(
+            retry=retry_if_exception_type(_TRANSIENT),
+            stop=self._stop,
+            wait=lambda state: max(self._backoff(state), _retry_after(state)),
+            sleep=sleep_using_event(self._abandoned),
+            before_sleep=lambda state: _log_retry(state, request),
+            retry_error_callback=lambda state: _give_up(state, request),
+        )
+        response: Response = retrying(super().send, request, **kwargs)
+        return response
+
+
+def excerpt(content: bytes | str, length: int = EXCERPT) -> str:
+    """Returns the beginning of what was answered, fit to be shown: without secrets, in one line."""
+    text = content if isinstance(content, str) else content[:_SEARCHED].decode("utf-8", "replace")
+    text = _BEARER.sub(rf"\1{HIDDEN}", hide(" ".join(text.split())))
+    text = _CONTROLS.sub("\ufffd", text)
+    return text[:length] + ("…" if len(text) > length else "")
+
+
+def raise_for_failure(response: Response) -> None:
+    """Raises for an answer that is not a success.
+
+    Raises:
+        TransientAnswerError: 408, 425, 429 or 5xx.
+        ApiRefusedError: A redirect, or any other status but 2xx.
+    """
+    status = response.status_code
+    if status in range(200, 300):
+        return
+    answer = excerpt(f"{status} {response.reason or ''}".encode())
+    if status in range(300, 400):
+        raise ApiRefusedError(
+            f"The API answered {answer}, a redirect; the token is not sent to another address.",
+            "Check region, api_url and auth_url: they must be the API's own addresses.",
+        )
+    message = f"{answer}: {excerpt(response.content)}"
+    if status in _TRANSIENT_CODES:
+        raise TransientAnswerError(message, _parse_retry_after(response))
+    raise ApiRefusedError(f"The API refused {_describe(response.request)}: {message}")
+
+
+def _describe(request: PreparedRequest) -> str:
+    """Returns method and address of a request; there are no secrets in it."""
+    return f"{request.method} {request.url}"
+
+
+def _parse_retry_after(response: Response) -> float | None:
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _retry_after(state: RetryCallState) -> float:
+    """Returns the seconds that the API asked to wait; 0 if it did not."""
+    return getattr(_error(state), "retry_after", None) or 0.0
+
+
+def _reason(error: BaseException | None) -> str:
+    if isinstance(error, requests.RequestException):  # with pieces of the answer in it
+        return excerpt(f"{type(error).__name__}: {error}", 2 * EXCERPT)
+    return str(error)
+
+
+def _log_retry(state: RetryCallState, request: PreparedRequest) -> None:
+    wait = state.next_action.sleep if state.next_action else 0.0
+    logger.warning("retrying in %.1f s: %s %s", wait, _describe(request), _reason(_error(state)))
+
+
+def _give_up(state: RetryCallState, request: PreparedRequest) -> None:
+    tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
+    wait = f"; it asks to wait {asked:.0f} s" if (asked := _retry_after(state)) else ""
+    reason = _reason(_error(state))
+    raise ApiUnavailableError(
+        f"{_describe(request)} failed after {tries}; the last error was {reason}{wait}"
+    ) from None

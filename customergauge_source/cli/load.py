@@ -1,0 +1,219 @@
+"""Load a CustomerGauge account into a warehouse: `python pipelines/load.py --help`."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from customergauge_source.cli import report
+from customergauge_source.cli.options import Options, parse
+
+if TYPE_CHECKING:
+    from dlt import Pipeline
+    from dlt.common.runtime.collector_base import Collector
+    from dlt.extract import DltSource
+
+    from customergauge_source import LoadSummary
+
+_INTERRUPTED = 130
+_NAME = "customergauge"
+
+
+class Run:
+    """One run of the command.
+
+    Args:
+        options: What the command line says.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._name = f"{_NAME}_sandbox" if options.sandbox else _NAME
+        self._committed: LoadSummary | None = None
+        self._started = time.monotonic()
+
+    def main(self) -> int:
+        """Runs, tells the outcome and returns the exit code."""
+        do = self._check if self._options.check else self._load
+        try:
+            with _source_arguments(self._options) as arguments, _shown(self._options):
+                do(arguments)
+        except BaseException as error:  # noqa: BLE001 - however it ends, it is told in two lines
+            return self._tell(error)
+        return 0
+
+    def _load(self, arguments: dict[str, Any]) -> None:
+        from customergauge_source.cli.progress import Progress
+        from customergauge_source.dlt_bridge import working_dir
+        from customergauge_source.load.checkpoints import load_in_checkpoints
+        from customergauge_source.load.lock import exclusive
+
+        folder = working_dir.pipelines_dir()
+        progress = Progress()
+
+        def commit(summary: LoadSummary) -> None:
+            self._committed = summary
+            progress.committed(summary.checkpoints)
+
+        with exclusive(self._name, folder):
+            working_dir.clear(self._name)
+            pipeline = self._make_pipeline(folder, progress)
+            source = self._make_source(arguments)
+            report.warn_if_thrown_away(pipeline)
+            with working_dir.without_data(pipeline):
+                summary = load_in_checkpoints(
+                    pipeline,
+                    source,
+                    checkpoint_pages=self._options.checkpoint_pages,
+                    max_pages=self._options.max_pages,
+                    full_refresh=self._options.full_refresh,
+                    on_checkpoint=commit,
+                )
+        summary.seconds = time.monotonic() - self._started
+        report.loaded(summary, pipeline, as_json=self._options.json)
+
+    def _check(self, arguments: dict[str, Any]) -> None:
+        """Reads one record of each resource, and reaches the destination; loads nothing."""
+        from dlt.common.runtime.collector import NULL_COLLECTOR
+
+        from customergauge_source.reading import ResourceReader
+
+        with tempfile.TemporaryDirectory() as folder:  # a run that is under way has the usual one
+            pipeline = self._make_pipeline(folder, NULL_COLLECTOR)
+            source = self._make_source(arguments | {"per_page": 1})
+            readers = [*map(ResourceReader.of, source.selected_resources.values())]
+            for reader in filter(None, readers):
+                reader.check_query()
+            for reader in filter(None, readers):
+                reader.check()
+            pipeline.sync_destination()
+            report.checked(pipeline, as_json=self._options.json)
+
+    def _make_pipeline(self, folder: str, progress: Collector) -> Pipeline:
+        import dlt
+
+        from customergauge_source.dlt_bridge.destinations import check_destination
+
+        options = self._options
+        destination = options.destination or dlt.config.get("destination_type", str) or "duckdb"
+        is_file = destination == "duckdb"
+        dataset = f"{_NAME}_data" if is_file else f"{self._name}_data"
+        pipeline: Pipeline = dlt.pipeline(
+            pipeline_name=self._name,
+            destination=_duckdb(self._name, options) if is_file else destination,
+            dataset_name=options.dataset or dataset,
+            pipelines_dir=folder,
+            progress=progress,
+        )
+        check_destination(pipeline)
+        return pipeline
+
+    def _make_source(self, arguments: dict[str, Any]) -> DltSource:
+        from customergauge_source import customergauge_source
+        from customergauge_source.secrecy import remember_resolved
+
+        make_source = customergauge_source
+        if (
+            self._options.sandbox
+        ):  # a section of its own: the real account's settings are not for it
+            make_source = customergauge_source.clone(name=self._name, section=self._name)
+        source: DltSource = make_source(**arguments)
+        remember_resolved()
+        gc.freeze()
+        gc.enable()
+        return source
+
+    def _tell(self, error: BaseException) -> int:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # it is ending already
+        if type(error) is KeyboardInterrupt and self._committed is None:
+            return self._interrupted()  # maybe in the midst of an import
+        from customergauge_source.load.explain import explain, is_interrupt
+        from customergauge_source.secrecy import hide
+
+        if self._options.debug:
+            sys.stderr.write(hide("".join(traceback.format_exception(error))))
+        if is_interrupt(error):
+            return self._interrupted()
+        known = explain(error)
+        report.failed(hide(str(known)), hide(known.remedy))
+        return known.exit_code
+
+    def _interrupted(self) -> int:
+        done = report.committed(self._committed)
+        report.failed(f"Interrupted. {done}", "Run again: the next run goes on there.")
+        return _INTERRUPTED
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    # Ours to say, as the process is ours; a value in the environment goes before. The system's
+    # allocator gives memory back between two checkpoints, Arrow's own keeps it.
+    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    options = parse(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    gc.disable()  # imports make a hundred thousand objects, and no garbage: a tenth of their time
+    return Run(options).main()
+
+
+def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _shown(options: Options) -> Iterator[None]:
+    """Shows what is logged, without secrets: ours a plain line each, dlt's in its own format."""
+    from customergauge_source.secrecy import HidingFilter
+
+    lines, hiding = logging.StreamHandler(), HidingFilter(tracebacks=options.debug)
+    ours, dlts = logging.getLogger("customergauge_source"), logging.getLogger("dlt")
+    ours.addHandler(lines)
+    for logger in (ours, dlts):
+        logger.addFilter(hiding)
+    try:
+        yield
+    finally:
+        ours.removeHandler(lines)
+        for logger in (ours, dlts):
+            logger.removeFilter(hiding)
+
+
+@contextmanager
+def _source_arguments(options: Options) -> Iterator[dict[str, Any]]:
+    """Yields the arguments of the source; with --sandbox, while its API runs."""
+    if not options.sandbox:
+        yield options.source
+        return
+    from customergauge_source.sandbox import Sandbox
+
+    with Sandbox(responses=options.sandbox_responses) as sandbox:
+        credentials = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
+        here = {"credentials": credentials, "api_url": sandbox.url, "auth_url": sandbox.url}
+        yield options.source | here
+
+
+def _duckdb(name: str, options: Options) -> Any:  # noqa: ANN401 - dlt's destinations have no base
+    """Returns DuckDB; its file lies in the working directory unless the configuration moves it."""
+    import dlt
+
+    place = "destination.duckdb.credentials"
+    if dlt.config.get(f"{place}.global_config") is None:
+        # Otherwise DuckDB takes most of the machine's memory as the table grows; it can spill.
+        limit = {"memory_limit": f"{128 * max(2, os.cpu_count() or 1)}MB"}
+        os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] = json.dumps(limit)
+    if not options.sandbox and dlt.secrets.get(place) is not None:
+        return dlt.destinations.duckdb()
+    # A relative path would be one from the directory of the first run, which dlt remembers.
+    return dlt.destinations.duckdb(str(Path.cwd() / f"{name}.duckdb"))

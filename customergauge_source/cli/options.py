@@ -1,0 +1,129 @@
+"""The options of `load.py`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NoReturn
+
+from customergauge_source.cli import report
+from customergauge_source.resources import DEFAULT, RESOURCES
+from customergauge_source.settings import CHECKPOINT_PAGES, PERIOD_FIELDS, REGIONS, UNKNOWN_FIELDS
+
+_DESCRIPTION = """\
+Load a CustomerGauge account into a warehouse, from where the last run ended.
+
+Credentials and settings come from .dlt/secrets.toml, .dlt/config.toml and environment
+variables; the options below go before them. No account? Try --sandbox.
+"""
+_EXIT_CODES = """\
+exit codes:
+  0 done   1 unforeseen error   2 arguments or configuration   3 credentials refused
+  4 the API failed or broke its contract   5 the destination failed
+  6 another run holds the pipeline   130 interrupted
+"""
+_NAMES = ", ".join(resource.name for resource in RESOURCES)
+_LISTS = ", ".join(dict.fromkeys(name for resource in RESOURCES for name in resource.include))
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says: the options, by name.
+
+    Attributes:
+        source: Arguments of `customergauge_source` that were given.
+    """
+
+    sandbox: bool
+    sandbox_responses: int
+    destination: str | None
+    dataset: str | None
+    source: dict[str, Any]
+    check: bool
+    full_refresh: bool
+    checkpoint_pages: int
+    max_pages: int | None
+    json: bool
+    debug: bool
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    """Returns the options of a command line; ends the process with code 2 if it has a mistake."""
+    parser = make_parser()
+    given = vars(parser.parse_args(arguments))
+    own = given.keys() & {field.name for field in fields(Options)}
+    source = {name: value for name, value in given.items() if name not in own}
+    for several in source.keys() & {"resources", "include"}:
+        source[several] = [name for text in source[several] for name in text.split(",") if name]
+    if given["full_refresh"] and given["check"]:
+        parser.error("--check loads nothing, and --full-refresh loads anew. Give one or the other.")
+    return Options(source=source, **{name: given[name] for name in own})
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake as every error is told: what happened, what to do."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the process with code 2."""
+        hint = f"{self.prog} --help shows the options; nothing was requested or loaded."
+        report.failed(message, hint)
+        raise SystemExit(2)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser; the README lists its options."""
+    parser = _Parser(
+        prog="python pipelines/load.py",
+        description=_DESCRIPTION,
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    number = _whole_number(1)
+    add = parser.add_argument
+    add("--sandbox", action="store_true", help="load from a built-in API; no account needed")
+    text = "responses that the built-in API has (2500)"
+    add("--sandbox-responses", type=_whole_number(0), default=2500, metavar="N", help=text)
+    add("--destination", metavar="NAME", help="any SQL destination of dlt (duckdb)")
+    add("--dataset", metavar="NAME", help="dataset, or schema, to load into (customergauge_data)")
+
+    group = parser.add_argument_group("what to read", argument_default=argparse.SUPPRESS)
+    add = group.add_argument
+    text = f"any of: {_NAMES} ({' '.join(DEFAULT)})"
+    add("--resources", nargs="+", metavar="NAME", help=text)
+    add("--region", metavar="REGION", help=f"where the account is: {', '.join(REGIONS)}")
+    text = f"lists to load with each record: {_LISTS} (all)"
+    add("--include", nargs="*", metavar="LIST", help=text)
+    text = "records per page, 1 to 1000 (1000)"
+    add("--per-page", type=_whole_number(1, 1000), metavar="N", help=text)
+    add("--outbound-filter", metavar="REFERENCE", help="outbound filter; has its own cursor")
+    text = "read this one response again"
+    add("--number-customergauge", type=number, metavar="CGID", help=text)
+    add("--period-field", metavar="FIELD", help=f"read a period of: {', '.join(PERIOD_FIELDS)}")
+    add("--start-date", metavar="YYYY-MM-DD", help="first day of the period")
+    add("--end-date", metavar="YYYY-MM-DD", help="last day of the period")
+    add("--timezone", metavar="ZONE", help="IANA zone of the API's timestamps (UTC)")
+    text = f"fields that are not declared: {', '.join(UNKNOWN_FIELDS)} (evolve)"
+    add("--unknown-fields", metavar="MODE", help=text)
+
+    add = parser.add_argument_group("how to run").add_argument
+    add("--check", action="store_true", help="try credentials and destination; load nothing")
+    add("--full-refresh", action="store_true", help="drop what was loaded and start over")
+    text = f"commit data and cursor every N pages ({CHECKPOINT_PAGES})"
+    add("--checkpoint-pages", type=number, default=CHECKPOINT_PAGES, metavar="N", help=text)
+    add("--max-pages", type=number, metavar="N", help="stop after N pages of each resource")
+    add("--json", action="store_true", help="the summary as one JSON object on stdout")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        number = int(text) if text.isdecimal() else least - 1
+        if number < least or (most is not None and number > most):
+            end = "on" if most is None else f"to {most}"
+            allowed = f"allowed is a whole number from {least} {end}"
+            raise argparse.ArgumentTypeError(f"{text!r}; {allowed}")
+        return number
+
+    return read

@@ -1,0 +1,162 @@
+"""What `load.py` tells: on the terminal, as JSON, and to GitHub Actions."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlt import Pipeline
+
+    from customergauge_source import LoadSummary
+
+
+def loaded(summary: LoadSummary, pipeline: Pipeline, *, as_json: bool) -> None:
+    """Tells what was loaded."""
+    _write(json.dumps(asdict(summary)) if as_json else "\n".join(_as_text(summary, pipeline)))
+    _to_github(_as_markdown(summary))
+
+
+def checked(pipeline: Pipeline, *, as_json: bool) -> None:
+    """Tells that API and destination can be reached."""
+    name = pipeline.destination.destination_name
+    if as_json:
+        _write(json.dumps({"pipeline": pipeline.pipeline_name, "destination": name, "ok": True}))
+    else:
+        _write(f"The credentials work, a page came, and {name} can be reached. Nothing loaded.")
+
+
+def failed(message: str, remedy: str) -> None:
+    """Tells an error: one line what happened, one line what to do."""
+    _tell("error", f"Error: {message}\nWhat to do: {remedy}\n", f"{message} {remedy}")
+    _to_github(f"### CustomerGauge load failed\n\n{message}\n\n**What to do:** {remedy}\n")
+
+
+def warn(text: str) -> None:
+    """Tells something that is no error yet."""
+    _tell("warning", f"Warning: {text}\n", text)
+
+
+def warn_if_thrown_away(pipeline: Pipeline) -> None:
+    """Warns of a DuckDB file on a runner that is thrown away with all that it holds."""
+    if _is_on_github() and (file := _duckdb_file(pipeline)):
+        warn(
+            f"{file} lies on a runner that is thrown away after the job, and the cursor with it."
+            " Set a destination that lasts, such as bigquery or snowflake."
+        )
+
+
+def committed(summary: LoadSummary | None) -> str:
+    """Returns what was committed before a run ended early."""
+    if summary is None or not summary.checkpoints:
+        return "Nothing was committed in this run."
+    done = [
+        f"{it.records:,} {name}" + ("" if it.cursor is None else f" up to {it.cursor}")
+        for name, it in summary.resources.items()
+    ]
+    return f"Committed: {', '.join(done)}."
+
+
+def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
+    resources = summary.resources.items()
+    loaded = ", ".join(f"{it.records:,} {name}" for name, it in resources if it.records)
+    yield (
+        f"Loaded {loaded} in {summary.seconds:.1f} s."
+        if loaded
+        else (f"No news, {summary.seconds:.1f} s.")
+    )
+    width = max(map(len, summary.tables), default=0)
+    for name, rows in sorted(summary.tables.items()):
+        yield f"  {name:<{width}}  {rows:>10,} rows"
+    for name, it in resources:
+        if it.cursor is not None:
+            yield f"cursor of {name}: {it.cursor}"
+    rejected = sum(it.rejected for _, it in resources)
+    values = sum(it.rejected_values for _, it in resources)
+    if rejected or values:
+        yield (
+            f"rejected: {rejected:,} records (table rejected_records),"
+            f" {values:,} values (tables …__rejected_values)"
+        )
+    if not summary.caught_up:
+        yield f"There is more to read: {_how_it_goes_on(summary)}."
+    # Where it is, and a command that looks at it.
+    client: Any = pipeline.destination_client()
+    dataset = client.config.normalize_dataset_name(client.schema)  # as the destination spells it
+    file = _duckdb_file(pipeline)
+    yield f"data: {file or pipeline.destination.destination_name}, dataset {dataset}"
+    query = f"SELECT * FROM {dataset}.{next(iter(summary.resources))} LIMIT 5"  # noqa: S608 - shown
+    if file is not None:
+        look = f"db = duckdb.connect({file!r}, read_only=True); print(db.sql({query!r}))"
+        query = f'python -c "import duckdb; {look}"'
+    yield f"look at it: {query}"
+
+
+def _how_it_goes_on(summary: LoadSummary) -> str:
+    if any(it.pages and it.cursor is None for it in summary.resources.values()):
+        return "a period, or a single response, has no cursor; run it again without --max-pages"
+    return "the next run goes on at the cursor"
+
+
+def _duckdb_file(pipeline: Pipeline) -> str | None:
+    if not pipeline.destination.destination_type.endswith(".duckdb"):
+        return None
+    config: Any = pipeline.destination_client().config
+    path, here = Path(config.credentials.database), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _as_markdown(summary: LoadSummary) -> str:
+    end = "read to its end"
+    if not summary.caught_up:
+        end = f"not read to its end: {_how_it_goes_on(summary)}"
+    lines = [
+        f"### CustomerGauge → {summary.destination}, dataset `{summary.dataset}`",
+        "",
+        "| resource | records | pages | rejected | cursor |",
+        "|---|---:|---:|---:|---:|",
+        *(
+            f"| {name} | {it.records:,} | {it.pages:,} | {it.rejected:,} | {it.cursor} |"
+            for name, it in summary.resources.items()
+        ),
+        "",
+        "| table | rows in this run |",
+        "|---|---:|",
+        *(f"| `{name}` | {rows:,} |" for name, rows in sorted(summary.tables.items())),
+        "",
+        f"{summary.seconds:.1f} s; the feed was {end}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _is_on_github() -> bool:
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def _tell(kind: str, text: str, annotation: str) -> None:
+    sys.stderr.write(text)
+    if _is_on_github():
+        for character, escaped in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
+            annotation = annotation.replace(character, escaped)
+        sys.stderr.flush()
+        sys.stderr.write(f"::{kind} title=CustomerGauge load::{annotation}\n")
+
+
+def _to_github(markdown: str) -> None:
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(markdown)
+        except OSError as error:  # the load stands as it ended
+            warn(f"The job's summary could not be written: {error}")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

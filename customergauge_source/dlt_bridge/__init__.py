@@ -1,0 +1,1 @@
+"""All that touches what dlt does not document, one small file a matter."""

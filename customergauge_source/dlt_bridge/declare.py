@@ -1,0 +1,182 @@
+"""The tables as dlt is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, cast
+
+from dlt.common.normalizers.naming import NamingConvention
+from dlt.common.schema import Schema
+from dlt.common.schema.typing import TPartialTableSchema
+from dlt.common.schema.utils import has_table_seen_data
+from dlt.extract import DltResource
+
+from customergauge_source.dlt_bridge import extraction
+from customergauge_source.resources.resource import Resource
+from customergauge_source.tables.shape import (
+    OPEN,
+    REJECTED_RECORDS,
+    REJECTED_VALUES,
+    Shape,
+    rejected_values_table,
+)
+
+REJECTED_RECORDS_TABLE: Final = "rejected_records"
+
+_LONGEST_NAME: Final = 150
+"""Characters of a name: dlt makes file names of those of tables, which the system limits to 255."""
+_ROW_KEY: Final = {"data_type": "text", "nullable": False, "unique": True, "row_key": True}
+_ROOT_COLUMNS: Final[Mapping[str, dict[str, Any]]] = {
+    "_dlt_load_id": {"data_type": "text", "nullable": False},
+    # Row ids sort in the order of arrival: of two versions in one package the later one stays.
+    "_dlt_id": {**_ROW_KEY, "dedup_sort": "desc"},
+}
+_NESTED_COLUMNS: Final[Mapping[str, dict[str, Any]]] = {
+    "_dlt_root_id": {"data_type": "text", "nullable": False, "root_key": True},
+    "_dlt_parent_id": {"data_type": "text", "nullable": False, "parent_key": True},
+    "_dlt_list_idx": {"data_type": "bigint", "nullable": False},
+    "_dlt_id": _ROW_KEY,
+}
+
+
+def declare(schema: Schema, resource: Resource) -> Iterator[tuple[str, str]]:
+    """Puts the tables of a resource into the schema under extraction, typed and described.
+
+    Yields:
+        Name and parent of each table of the resource, those of undeclared lists included.
+    """
+    root = {
+        "resource": resource.name,
+        "write_disposition": "merge",
+        "file_format": extraction.file_format(),
+    }
+    columns = {**_columns(resource.record), **_ROOT_COLUMNS}
+    columns[resource.key] |= {"nullable": False, "primary_key": True}
+    layout = _layout(resource.key, resource.record.description, resource.partition)
+    _update(schema, resource.name, columns, resource.record, {**root, **layout})
+    rejected_values = (rejected_values_table(resource.name), resource.name, REJECTED_VALUES)
+    for name, parent, shape in [*resource.record.tables(resource.name), rejected_values]:
+        if parent:
+            declare_nested(schema, resource, name, parent, shape)
+    if REJECTED_RECORDS_TABLE not in schema.tables:
+        columns = {**_columns(REJECTED_RECORDS), **_ROOT_COLUMNS}
+        columns["_dlt_id"] = {**columns["_dlt_id"], "primary_key": True}
+        _update(schema, REJECTED_RECORDS_TABLE, columns, REJECTED_RECORDS, root)
+    yield REJECTED_RECORDS_TABLE, ""
+    found = {resource.name: ""}
+    for name, table in sorted(schema.tables.items()):  # a parent's name begins its children's
+        if name == resource.name or table.get("parent") in found:
+            found[name] = table.get("parent") or ""
+            yield name, found[name]
+
+
+def declare_nested(
+    schema: Schema, resource: Resource, name: str, parent: str, shape: Shape = OPEN
+) -> None:
+    """Puts a nested table into a schema; the columns of an undeclared list come with the data."""
+    key = {
+        "data_type": resource.record.fields[resource.key].type,
+        "nullable": True,
+        "description": f"{resource.key} of the record that this row belongs to.",
+    }
+    columns = {**_columns(shape), resource.key: key, **_NESTED_COLUMNS}
+    layout = _layout(resource.key, shape.description)
+    _update(schema, name, columns, shape, {"parent": parent, **layout})
+
+
+def declare_variant(extracted: DltResource, name: str, parent: str) -> None:
+    """Tells dlt of a table beside the resource's own, before its first data is sent.
+
+    The columns are in the schema already; here they are emptied, as those of the resource's root
+    table would be taken over.
+    """
+    extracted.apply_hints(
+        table_name=name,
+        parent_table_name=parent or None,
+        write_disposition="merge",
+        columns={},
+        primary_key=[] if parent else "_dlt_id",
+        create_table_variant=True,
+    )
+
+
+def column_types(schema: Schema, extracted: DltResource | None) -> dict[str, dict[str, str]]:
+    """Returns the types of all columns of a schema and of a user's hints, by table and column."""
+    columns: dict[str, Any] = {name: it["columns"] for name, it in schema.tables.items()}
+    if extracted is not None and isinstance(extracted.columns, Mapping):
+        columns[extracted.name] = {**columns.get(extracted.name, {}), **extracted.columns}
+    return {
+        table: {
+            name: str(hint["data_type"])
+            for name, hint in hints.items()
+            if hint.get("data_type") is not None
+        }
+        for table, hints in columns.items()
+    }
+
+
+def name_of(naming: NamingConvention, path: Sequence[str]) -> str:
+    """Returns the name of the column or table at a path of keys; "" if it cannot have one."""
+    try:
+        fragments = [naming.normalize_identifier(key) for key in path]
+    except ValueError:
+        return ""
+    name = naming.shorten_fragments(*fragments)
+    if len(name) > _LONGEST_NAME:
+        name = naming.shorten_identifier(name, name, _LONGEST_NAME)
+    return "" if name.startswith("_dlt") else name  # dlt's own columns begin like this
+
+
+def is_unseen(schema: Schema, table: str) -> bool:
+    """Says whether a table never had data, and so is not at the destination."""
+    return not has_table_seen_data(schema.tables[table])
+
+
+def _layout(key: str, description: str, partition: str | None = None) -> dict[str, Any]:
+    """Returns how BigQuery lays a table out: it bills a merge by what that reads.
+
+    Partitioned by month, as a job may touch 4,000 partitions at most, and a first load goes back
+    for years.
+    """
+    if not extraction.is_into("bigquery"):
+        return {}
+    from dlt.destinations.impl.bigquery.bigquery_adapter import (  # noqa: PLC0415 - for it alone
+        PartitionTransformation,
+        bigquery_adapter,
+    )
+
+    options: dict[str, Any] = {"cluster": [key]}
+    if description:
+        options["table_description"] = description
+    if partition:
+        by_month = PartitionTransformation("TIMESTAMP_TRUNC({column_name}, MONTH)", partition)
+        options["partition"] = by_month
+    hints = bigquery_adapter([], **options).compute_table_schema().items()
+    return {name: hint for name, hint in hints if name.startswith("x-bigquery-")}
+
+
+def _update(
+    schema: Schema,
+    name: str,
+    columns: Mapping[str, dict[str, Any]],
+    shape: Shape,
+    properties: Mapping[str, Any],
+) -> None:
+    named = {column: {"name": column, **hint} for column, hint in columns.items()}
+    table = {"name": name, "columns": named, **properties}
+    if shape.description:
+        table["description"] = shape.description
+    schema.update_table(cast("TPartialTableSchema", table))
+
+
+def _columns(shape: Shape) -> dict[str, dict[str, Any]]:
+    timestamp = {"timezone": True, "precision": 6}
+    return {
+        name: {
+            "data_type": column.type,
+            "nullable": True,
+            "description": column.description,
+            **(timestamp if column.type == "timestamp" else {}),
+        }
+        for name, column in shape.columns()
+    }

@@ -1,0 +1,48 @@
+"""Settings from their own place alone.
+
+dlt looks a key up in ever shorter sections, and the environment before the files; so a bare
+`REGION` or `TIMEZONE` in the environment, which is somebody else's, would go before secrets.toml.
+There is no public way to stop it but to ask for the whole path of a key, which is done here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+import dlt
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs import known_sections
+from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
+
+_EMPTY: Final = (None, "", "…")
+"""An unset variable of a CI job, and what stands in the example file."""
+
+
+def section() -> str:
+    """Returns the section that the source function which is being called is configured in."""
+    return f"{known_sections.SOURCES}.{Container()[ConfigSectionContext].source_section()}"
+
+
+def fill_in(
+    arguments: Mapping[str, Any], *, lists: Collection[str], numbers: Collection[str]
+) -> dict[str, Any]:
+    """Returns the arguments of a source; those that are None as they are configured, if they are.
+
+    Args:
+        arguments: The arguments, by name; texts, but for those that are named.
+        lists: Those that are lists.
+        numbers: Those that are whole numbers.
+    """
+    given = dict(arguments)
+    for name in [name for name, value in given.items() if value is None]:
+        path, kind = f"{section()}.{name}", list if name in lists else str
+        if dlt.config.get(path) not in _EMPTY:
+            given[name] = dlt.config.get(path, int if name in numbers else kind)
+    return given
+
+
+def secret(key: str) -> str | None:
+    """Returns a secret of the source, by its key below the source's section."""
+    value: Any = dlt.secrets.get(f"{section()}.{key}")  # without a type dlt knows that it is secret
+    return None if value in _EMPTY else str(value)

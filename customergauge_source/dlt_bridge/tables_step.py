@@ -1,0 +1,143 @@
+"""The last step of a resource's pipe: pages of records become Arrow tables, declared to dlt.
+
+dlt merges a parent and its nested tables in one go; so all tables of a page are sent to the
+same load package, and their declarations say how they hang together.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import dlt
+from dlt.common.schema import Schema
+from dlt.extract import DltResource
+from dlt.extract.items import DataItemWithMeta
+from dlt.extract.items_transform import ItemTransform
+
+from customergauge_source.dlt_bridge import declare, extraction
+from customergauge_source.dlt_bridge.nested_arrow import receive_arrow, share
+from customergauge_source.exceptions import ConfigurationError, UnknownFieldError
+from customergauge_source.resources.resource import Resource
+from customergauge_source.tables.records import RejectedRecord, is_record
+from customergauge_source.tables.shape import rejected_values_table
+
+if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
+    import pyarrow as pa
+
+    from customergauge_source.tables.build import ChainBuilder, Table
+    from customergauge_source.tables.read import Reader
+
+logger = logging.getLogger("customergauge_source")
+
+
+class TablesStep(ItemTransform[Any, dict[str, Any]]):
+    """Turns each page of one resource into the tables of its chain.
+
+    It counts `records` and `rejected_values`, as its metrics in dlt's trace.
+
+    Args:
+        resource: The resource.
+        owner: What reads it; `load_in_checkpoints` finds it here.
+
+    Attributes:
+        rejected: Entries that are no loadable records, each with the cursor of its page; they go
+            with the next tables.
+        to_materialize: Tables that are not at the destination yet; the next tables bring them.
+    """
+
+    placement_affinity: ClassVar[float] = 2
+    """Behind a limit, which has to count pages, not tables."""
+
+    def __init__(self, resource: Resource, owner: Any) -> None:  # noqa: ANN401 - its finder knows
+        super().__init__(lambda item: item)
+        self.owner = owner
+        self._resource = resource
+
+    def begin(self, schema: Schema, make_reader: Callable[[], Reader]) -> None:
+        """Begins a load package.
+
+        Args:
+            schema: The schema that is being extracted into; the tables are put into it.
+            make_reader: Returns what makes rows of records that a user's step has seen.
+        """
+        self._schema = schema
+        self._make_reader = make_reader
+        self._builder: ChainBuilder | None = None
+        self._load_id = extraction.load_id()
+        self._version = extraction.count_extraction(self._resource.name)
+        self._extracted = extraction.current_resource()
+        self._custom_metrics = {"records": 0, "rejected_values": 0}
+        self._known: set[str] = set()
+        for name, parent in declare.declare(schema, self._resource):
+            self._note(name, parent)
+        self.rejected: list[tuple[int, RejectedRecord]] = []
+        self.to_materialize = {name for name in self._known if declare.is_unseen(schema, name)}
+
+    def __call__(self, item: Any, meta: Any = None) -> Iterator[DataItemWithMeta]:  # noqa: ANN401, ARG002
+        """Yields the tables of a page that are to be sent, a parent before its children."""
+        from customergauge_source.tables import build  # noqa: PLC0415 - see above
+
+        name, key = self._resource.name, self._resource.key
+        pages = self._rows_of(item) if isinstance(item, list) else item
+        if self._builder is None:
+            self._builder = build.ChainBuilder(name, key, self._load_id, self._version)
+        built = map(self._builder.build, build.join(pages, key))
+        tables = [*self._admitted(chain.from_iterable(built))]
+        by_place = not self._resource.position.repeats
+        entries = build.rejected_records(self._load_id, name, self.rejected, by_place=by_place)
+        tables.append(build.Table(declare.REJECTED_RECORDS_TABLE, "", entries))
+        self.rejected = []
+        receive_arrow(self._schema, [table.name for table in tables if table.parent])
+        counted = {name: "records", rejected_values_table(name): "rejected_values"}
+        for table in tables:
+            if table.name in counted:
+                self._custom_metrics[counted[table.name]] += table.rows.num_rows
+            if table.rows.num_rows or table.name in self.to_materialize:
+                self.to_materialize.discard(table.name)
+                yield dlt.mark.with_table_name(table.rows, table.name)
+        share(self._schema, declare.REJECTED_RECORDS_TABLE, name)
+
+    def _rows_of(self, records: list[Any]) -> tuple[pa.StructArray]:
+        name, key = self._resource.name, self._resource.key
+        if not all(is_record(record, key) for record in records):
+            raise ConfigurationError(
+                f"A step on {name} returned what is no record with {key}.",
+                f"Let add_map return the record, and leave its {key} as it is.",
+            )
+        return (self._make_reader().rows_of_objects(records),)
+
+    def _admitted(self, tables: Iterator[Table]) -> Iterator[Table]:
+        """Yields the tables that the user's schema contract lets in; dlt sees to columns alone."""
+        contract = self._schema.resolve_contract_settings_for_table(self._resource.name)["tables"]
+        left_out: set[str] = set()
+        for table in tables:
+            if table.name not in self._known and table.parent not in left_out:
+                if contract == "freeze":
+                    raise UnknownFieldError(
+                        f"CustomerGauge sent a list that would be a new table, {table.name}; the"
+                        " schema contract freezes the tables."
+                    )
+                if contract == "evolve":
+                    declare.declare_nested(self._schema, self._resource, table.name, table.parent)
+                    self._note(table.name, table.parent)
+                else:
+                    logger.warning("Table %s is left out, by the schema contract.", table.name)
+            if table.name in self._known:
+                yield table
+            else:
+                left_out.add(table.name)
+
+    def _note(self, name: str, parent: str) -> None:
+        """Tells dlt of a table, before its first data comes."""
+        self._known.add(name)
+        if self._extracted is not None and name != self._resource.name:
+            declare.declare_variant(self._extracted, name, parent)
+
+
+def of_resource(resource: DltResource) -> TablesStep | None:
+    """Returns the step of a resource; None if it is not one of ours."""
+    steps = resource._pipe.steps  # noqa: SLF001 - dlt lists a pipe's steps nowhere else
+    return next((step for step in steps if isinstance(step, TablesStep)), None)

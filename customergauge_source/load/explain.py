@@ -1,0 +1,180 @@
+"""Whatever goes wrong, as one of our errors: what happened, and what to do.
+
+dlt wraps exceptions in the step that failed; here they are unwrapped and told apart by what the
+user has to do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
+from itertools import chain
+from typing import Any, Final
+
+from dlt.common.configuration.exceptions import (
+    ConfigFieldMissingException,
+    ConfigurationException,
+    ConfigValueCannotBeCoercedException,
+    LookupTrace,
+)
+from dlt.common.destination.exceptions import (
+    DestinationException,
+    InvalidDestinationReference,
+    UnknownDestinationModule,
+)
+from dlt.common.exceptions import MissingDependencyException
+from dlt.common.schema.exceptions import DataValidationError, SchemaException
+from dlt.load.exceptions import LoadClientJobException
+from dlt.pipeline.exceptions import PipelineConfigMissing, PipelineStepFailed
+
+from customergauge_source.exceptions import (
+    ApiContractError,
+    ConfigurationError,
+    CustomerGaugeError,
+    DestinationError,
+)
+from customergauge_source.secrecy import without_traceback
+
+_DUCKDB_LOCKED: Final = re.compile(r'Could not set lock on file "([^"]+)"')
+_EXPECTED: Final = {"int": "a whole number", "list": 'a list such as ["tags", "questions"]'}
+_EXTRAS: Final = ("bigquery", "snowflake")
+
+
+def explain(error: BaseException) -> CustomerGaugeError:
+    """Returns an exception as one of ours: what happened, what to do, and an exit code.
+
+    Args:
+        error: What was raised, by this package or by dlt, such as what `pipeline.run` raises.
+
+    Returns:
+        An error of the kind that the user has to act on; a plain `CustomerGaugeError`, with exit
+        code 1, for what nobody foresaw.
+    """
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, CustomerGaugeError):
+            return cause
+    for cause in reversed(causes):
+        if (wrong := _of_configuration(cause)) is not None:
+            return wrong
+    if any(isinstance(cause, (DataValidationError, SchemaException)) for cause in causes):
+        return ApiContractError(_line(causes[-1]), "Check schema_contract, or evolve the schema.")
+    unforeseen = CustomerGaugeError(f"{type(error).__name__}: {_line(error)}")
+    return _of_destination(causes) or unforeseen
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Says whether an exception goes back to Ctrl-C or SIGTERM."""
+    return any(isinstance(cause, KeyboardInterrupt) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yields an exception and what it goes back to, the innermost last."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        inner = current.exception if isinstance(current, PipelineStepFailed) else None
+        current = inner or current.__cause__ or current.__context__
+
+
+def _of_configuration(error: BaseException) -> ConfigurationError | None:
+    if isinstance(error, ConfigFieldMissingException):
+        return _missing(error)
+    if isinstance(error, MissingDependencyException):
+        text = str(error).lower()
+        extra = next((f"'.[{name}]'" for name in _EXTRAS if name in text), None)
+        packages = extra or " ".join(error.dependencies)
+        return ConfigurationError(
+            f"The destination needs packages that are not installed: {packages}.",
+            f"Install them: pip install {packages}",
+        )
+    if isinstance(error, (UnknownDestinationModule, InvalidDestinationReference)):
+        return ConfigurationError(
+            f"There is no such destination: {_line(error)}",
+            "Use duckdb, bigquery, snowflake or another name that dlt knows.",
+        )
+    if isinstance(error, ConfigValueCannotBeCoercedException):
+        kind = str(getattr(error.hint, "__name__", error.hint))
+        expected = _EXPECTED.get(kind, f"a value of the type {kind}")
+        return ConfigurationError(
+            f"{error.field_name} is {error.field_value!r:.100}; expected is {expected}."
+        )
+    if isinstance(error, (ConfigurationException, PipelineConfigMissing)):
+        return ConfigurationError(_line(error))
+    return None
+
+
+def _missing(error: ConfigFieldMissingException) -> ConfigurationError:
+    """Explains missing settings of a destination; the source's own say themselves what is missing.
+
+    Credentials come in several forms, so the first keys of each are of no help.
+    """
+    variables = [name for name in _variables(error.traces) if name.startswith("DESTINATION__")]
+    if not variables:
+        return ConfigurationError(_line(error))
+    *sections, field = variables[0].split("__")
+    if "CREDENTIALS" in sections:
+        sections = sections[: sections.index("CREDENTIALS") + 1]
+        field = f"the credentials of {sections[1].lower()}"
+    return ConfigurationError(
+        f"Missing in the configuration: {field}.",
+        f"Fill in [{'.'.join(sections).lower()}] in .dlt/secrets.toml, as"
+        f" .dlt/example.secrets.toml shows, or set the environment: {'__'.join(sections)}.",
+    )
+
+
+def _variables(traces: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the environment variables that were looked for."""
+    for attempt in chain.from_iterable(traces.values()):
+        if not isinstance(attempt, LookupTrace):
+            yield from _variables(attempt.traces)
+        elif attempt.provider == "Environment Variables":
+            yield attempt.key
+
+
+def _of_destination(causes: list[BaseException]) -> DestinationError | None:
+    for cause in causes:
+        if match := _DUCKDB_LOCKED.search(str(cause)):
+            holder = re.search(r"PID (\d+)", match.string)
+            by = f" by process {holder[1]}" if holder else ""
+            return DestinationError(
+                f"The DuckDB file {match[1]} is held open{by}.",
+                "Close it there (DuckDB lets one process write) and run again; nothing is lost.",
+            )
+        if isinstance(cause, LoadClientJobException):
+            what = f"Load package {cause.load_id} cannot be loaded, at {cause.job_id}"
+            return DestinationError(f"{what}: {_line(cause.client_exception)}")
+    steps = [cause.step for cause in causes if isinstance(cause, PipelineStepFailed)]
+    for step in steps:
+        if step in {"normalize", "load"}:
+            return DestinationError(f"Step {step} failed: {_line(causes[-1])}")
+    if "sync" in steps or any(isinstance(cause, DestinationException) for cause in causes):
+        return DestinationError(f"The destination failed: {_line(causes[-1])}")
+    return None
+
+
+@contextmanager
+def told_as_ours() -> Iterator[None]:
+    """Makes whatever is raised one of our errors, with the original as its cause.
+
+    Raises:
+        CustomerGaugeError: Something went wrong. What dlt raised for a signal goes on as it is.
+    """
+    try:
+        yield
+    except CustomerGaugeError:
+        raise
+    except Exception as error:
+        if is_interrupt(error):
+            raise
+        raise copy(explain(error)) from error  # not itself, which may be among the causes already
+
+
+def _line(error: BaseException) -> str:
+    """Returns an exception's text in one line of readable length."""
+    text = " ".join(without_traceback(str(error)).split()) or type(error).__name__
+    return text if len(text) <= 400 else f"{text[:400]}…"  # noqa: PLR2004 - used once

@@ -1,0 +1,142 @@
+"""Where a resource goes on: what its dlt state keeps, for each thing that is read.
+
+A position belongs to the credential and the outbound filter that it was read under. It is part of
+dlt's resource state, which is committed together with the data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, MutableMapping
+from datetime import date, datetime, timedelta, timezone
+from typing import Any, ClassVar, Final
+
+from customergauge_source.resources.query import Query
+
+logger = logging.getLogger("customergauge_source")
+
+OVERLAP: Final = timedelta(days=2)
+"""What two windows of `updated_at` share: where CustomerGauge's days begin is not documented."""
+
+
+class Position:
+    """Where a resource stands: at a cursor.
+
+    Args:
+        state: The resource's dlt state.
+        client_id: Whose token it is read with; only its hash is kept.
+        query: What is asked for.
+
+    Attributes:
+        repeats: Whether the feed brings the same entries again, run after run.
+        is_kept: Whether it is kept for the next run; a one-off begins anew each time.
+    """
+
+    repeats: ClassVar[bool] = False
+
+    def __init__(self, state: MutableMapping[str, Any], client_id: str, query: Query) -> None:
+        self.is_kept = not query.is_one_off
+        self._include = query.include or ()
+        self._account = hashlib.sha256(client_id.encode()).hexdigest()[:16]
+        self._known: Mapping[str, Any] = {**state.get("cursors", {})}
+        self._entry: dict[str, Any] = {}
+        if self.is_kept:
+            scope = f"{self._account}/{query.outbound_filter or ''}"
+            self._entry = state.setdefault("cursors", {}).setdefault(scope, self._entry)
+
+    @property
+    def cursor(self) -> int | None:
+        """The cursor that the next page is asked with; None for the oldest record."""
+        return self._entry.get("cursor")
+
+    @property
+    def told(self) -> int | str | None:
+        """What the summary says of where the next run goes on."""
+        return self.cursor if self.is_kept else None
+
+    @property
+    def params(self) -> dict[str, str]:
+        """What a request asks for because of it, beside the cursor."""
+        return {}
+
+    def move(self, cursor: int) -> None:
+        """Moves to the cursor that a page came with, ahead of the page's data."""
+        self._entry["cursor"] = cursor
+
+    def end(self) -> None:
+        """Notes that the feed was read to its end."""
+
+    def warn(self) -> None:
+        """Warns of what reading from here leaves out, or does again."""
+
+
+class SyncCursor(Position):
+    """The cursor of a feed that brings each record once, when it is new."""
+
+    def move(self, cursor: int) -> None:
+        """Moves to the cursor that a page came with, under the lists that are asked for."""
+        self._entry.update(cursor=cursor, include=sorted(self._include))
+
+    def warn(self) -> None:
+        """Warns if rows lack lists, or are about to lose some, or are all read again."""
+        include = set(self._include)
+        loaded = {name for entry in self._known.values() for name in entry.get("include", ())}
+        if not self.is_kept and (missing := sorted(loaded - include)):
+            logger.warning(
+                "include lacks %s: the records that are read now will lose theirs. Read them"
+                " again with a complete include if that is not what you want.",
+                ", ".join(missing),
+            )
+        if self.is_kept and self._known and not any(map(self._is_of_account, self._known)):
+            logger.warning(
+                "This client id has no cursor yet: everything is read from the oldest record on,"
+                " and merged with what another client id loaded."
+            )
+        if "include" in self._entry and (added := sorted(include - {*self._entry["include"]})):
+            logger.warning(
+                "include now has %s: records loaded before came without. Run once with"
+                " --full-refresh (full_refresh=True) to load them again, complete.",
+                ", ".join(added),
+            )
+
+    def _is_of_account(self, key: str) -> bool:
+        return key.startswith(f"{self._account}/")
+
+
+class UpdatedWindows(Position):
+    """Windows of `updated_at` that overlap, for records that change after they were delivered.
+
+    The first window has no bounds. Each later one begins `OVERLAP` before the day on which the
+    reading of the one before it began; what changed while that was read is in it.
+    """
+
+    repeats = True
+
+    def __init__(self, state: MutableMapping[str, Any], client_id: str, query: Query) -> None:
+        super().__init__(state, client_id, query)
+        self._today = datetime.now(timezone.utc).date()
+
+    @property
+    def told(self) -> int | str | None:
+        """The day that the window begins at; the cursor inside of the first one."""
+        return self._entry.get("since") or self.cursor
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The bounds of the window; the end leaves room for a zone that is ahead of UTC."""
+        if "since" not in self._entry:
+            return {}
+        end = self._today + timedelta(days=1)
+        return {"updated_at[start]": self._entry["since"], "updated_at[end]": end.isoformat()}
+
+    def move(self, cursor: int) -> None:
+        """Moves on inside of the window."""
+        self._entry.setdefault("begun", self._today.isoformat())
+        self._entry["cursor"] = cursor
+
+    def end(self) -> None:
+        """Opens the next window."""
+        begun = date.fromisoformat(self._entry.pop("begun", self._today.isoformat()))
+        self._entry.pop("cursor", None)
+        self._entry["since"] = (begun - OVERLAP).isoformat()

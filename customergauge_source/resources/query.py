@@ -1,0 +1,136 @@
+"""What to ask the API for: its parameters, checked before the first request.
+
+Names and rules are those of GET Responses (v7).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, tzinfo
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from customergauge_source.settings import PER_PAGE, PERIOD_FIELDS
+
+if TYPE_CHECKING:
+    from customergauge_source.exceptions import ConfigurationError
+
+PARAMETERS: Final = {
+    "outbound_filter": "filter",
+    "number_customergauge": "number_customergauge",
+    "period_field": "period[field]",
+    "start_date": "period[start]",
+    "end_date": "period[end]",
+}
+"""What the API calls them, by argument of the source."""
+BOUNDS: Final = ("number_customergauge", "period_field")
+"""With one of these a query is a one-off, which neither reads nor writes a cursor."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """The parameters that stay the same from page to page.
+
+    Attributes:
+        per_page: Records per page, 1 to 1000.
+        include: What `with[]` adds to each record; None for all that the resource offers.
+        outbound_filter: Reference of an outbound filter of the account (`filter`).
+        number_customergauge: The one record to read, by its CGID.
+        period_field: The date that `start_date` and `end_date` bound.
+        start_date: First day, yyyy-mm-dd.
+        end_date: Last day, yyyy-mm-dd.
+    """
+
+    per_page: int = PER_PAGE
+    include: Sequence[str] | None = None
+    outbound_filter: str | None = None
+    number_customergauge: int | None = None
+    period_field: str | None = None
+    start_date: str | None = None
+    end_date: str | None = None
+
+    def __post_init__(self) -> None:
+        """Checks every parameter.
+
+        Raises:
+            ConfigurationError: One has a value that the API does not allow.
+        """
+        if type(self.per_page) is not int or self.per_page not in range(1, 1001):
+            raise not_allowed("per_page", self.per_page, "a whole number from 1 to 1000")
+        cgid, reference = self.number_customergauge, self.outbound_filter
+        if reference is not None and not str(reference).strip():
+            raise not_allowed("outbound_filter", reference, "a filter's reference")
+        if cgid is not None and (type(cgid) is not int or cgid < 1):
+            raise not_allowed("number_customergauge", cgid, "a whole number from 1 on")
+        self._check_period()
+
+    def _check_period(self) -> None:
+        names = ("period_field", "start_date", "end_date")
+        missing = [name for name in names if getattr(self, name) is None]
+        if len(missing) == len(names):
+            return
+        if missing:
+            raise mistake(
+                f"A period needs {', '.join(names)}; missing: {', '.join(missing)}.",
+                "Set all three or none.",
+            )
+        check_one_of("period_field", self.period_field, PERIOD_FIELDS)
+        start, end = (_check_day(name, getattr(self, name)) for name in names[1:])
+        if start > end:
+            raise not_allowed("start_date", str(start), f"a day up to end_date, {end}")
+
+    @property
+    def is_one_off(self) -> bool:
+        """Whether the query is bounded, and so neither reads nor writes a cursor."""
+        return any(getattr(self, name) is not None for name in BOUNDS)
+
+    def params(self) -> dict[str, Any]:
+        """Returns the parameters of a request, without a cursor."""
+        asked = {"per_page": self.per_page, "with[]": list(self.include or ())}
+        asked |= {parameter: getattr(self, name) for name, parameter in PARAMETERS.items()}
+        return {key: value for key, value in asked.items() if value not in (None, [])}
+
+
+def zone(name: str) -> tzinfo:
+    """Returns an IANA time zone.
+
+    Raises:
+        ConfigurationError: There is none of this name.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise not_allowed("timezone", name, "an IANA zone such as Europe/Amsterdam") from None
+
+
+def check_one_of(name: str, value: object, allowed: Collection[str]) -> None:
+    """Checks that a setting has one of the allowed values.
+
+    Raises:
+        ConfigurationError: It has not.
+    """
+    if value not in allowed:
+        raise not_allowed(name, value, f"one of {', '.join(allowed)}")
+
+
+def _check_day(name: str, value: object) -> date:
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(value)):
+            return date.fromisoformat(str(value))
+    except ValueError:
+        pass  # such as 2026-02-30; the message below says what is allowed
+    raise not_allowed(name, value, "a day as yyyy-mm-dd")
+
+
+def not_allowed(name: str, value: object, allowed: str) -> ConfigurationError:
+    """Returns the error for a setting with a value that is not allowed."""
+    return mistake(f"{name} is {value!r}; allowed is {allowed}.")
+
+
+def mistake(message: str, remedy: str | None = None) -> ConfigurationError:
+    """Returns the error for a wrong setting; only then is dlt, which takes a second, imported."""
+    from customergauge_source.exceptions import ConfigurationError  # noqa: PLC0415
+
+    return ConfigurationError(message, remedy)

@@ -1,0 +1,154 @@
+"""Records that Arrow has read become rows as they are, if nothing in them has to be put right.
+
+Undeclared fields are welcome, as long as they are unambiguous: what Arrow's inference may have
+changed, or what has to be refused, is left to `put_right`, which sees the values as they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from customergauge_source.tables.arrow import (
+    ARROW_TYPES,
+    lengths_of,
+    make_lists,
+    make_struct,
+    nothing_rejected,
+    scalars_as_objects,
+)
+from customergauge_source.tables.catalog import Path, Target, is_too_deep
+from customergauge_source.tables.columns import timestamps
+from customergauge_source.tables.encoding import to_json
+from customergauge_source.tables.shape import OPEN, DataType, Shape
+from customergauge_source.tables.values import UnfitError
+
+_Column = tuple[str, pa.Array]
+
+
+class NotAsDeclaredError(Exception):
+    """Something in the records has to be put right."""
+
+
+def rows_of_arrow(records: pa.StructArray, target: Target) -> pa.StructArray:
+    """Returns rows, whose fields are the columns and the lists of child rows.
+
+    Args:
+        records: Records that are as declared, or are undeclared and unambiguous.
+        target: The tables that they are for.
+
+    Raises:
+        NotAsDeclaredError: Something has to be put right.
+    """
+    keys = _field(records, target.key)
+    if keys.null_count or len(pc.unique(keys)) != len(keys):
+        raise NotAsDeclaredError
+    columns = [
+        *_object(records, target.shape, (target.root,), (), target),
+        (target.rejected_values, nothing_rejected(len(records))),
+    ]
+    rows = make_struct(columns, len(records))
+    tables = [*_tables(rows.type)]
+    if len(set(tables)) < len(tables):
+        raise NotAsDeclaredError
+    return rows
+
+
+def _object(
+    objects: pa.StructArray, shape: Shape, table: Path, prefix: Path, target: Target
+) -> Iterator[_Column]:
+    """Yields the columns and lists of an object that every row has."""
+    for key, column in shape.fields.items():
+        name = target.catalog.name((*prefix, key))
+        yield name, _declared(_field(objects, key), column.type, target)
+    for key, nested in shape.objects.items():
+        yield from _object(_field(objects, key), nested, table, (*prefix, key), target)
+    for key, item in shape.lists.items():
+        yield _list(_field(objects, key), item, (*table, *prefix, key), target)
+    declared = shape.fields.keys() | shape.objects.keys() | shape.lists.keys()
+    for key in sorted({field.name for field in objects.type} - declared):
+        values = _field(objects, key)
+        if values.null_count < len(values) and target.catalog.admits(table, (*prefix, key)):
+            yield from _undeclared(values, table, (*prefix, key), target)
+
+
+def _list(lists: pa.ListArray, shape: Shape, path: Path, target: Target) -> _Column:
+    items = pc.list_flatten(lists)
+    if not pa.types.is_struct(items.type):
+        items = scalars_as_objects(items)
+    columns = [*_object(items, shape, path, (), target)]
+    return target.catalog.name(path), make_lists(
+        lengths_of(lists), make_struct(columns, len(items))
+    )
+
+
+def _declared(values: pa.Array, data_type: DataType, target: Target) -> pa.Array:
+    if data_type != "timestamp":
+        return values
+    try:
+        return timestamps(values, target.zone)
+    except UnfitError:
+        raise NotAsDeclaredError from None
+
+
+def _undeclared(values: pa.Array, table: Path, path: Path, target: Target) -> Iterator[_Column]:
+    catalog, kind = target.catalog, values.type
+    name, home = catalog.name(path), catalog.name(table)
+    if not name:
+        raise NotAsDeclaredError
+    if not (pa.types.is_struct(kind) or pa.types.is_list(kind)):
+        if name == target.key:
+            raise NotAsDeclaredError
+        yield name, _typed(values, catalog.type_of(home, name))
+        return
+    items = pc.list_flatten(values) if pa.types.is_list(kind) else values
+    if not len(items) or items.type == pa.struct([]) == kind:
+        return
+    if catalog.has_column(home, name) or is_too_deep(table, path) or _is_odd(items.type):
+        raise NotAsDeclaredError
+    if pa.types.is_struct(kind):
+        yield from _object(values, OPEN, table, path, target)
+    else:
+        yield _list(values, OPEN, (*table, *path), target)
+
+
+def _is_odd(kind: pa.DataType) -> bool:
+    """Says whether a list's items are lists or null."""
+    return bool(pa.types.is_list(kind) or pa.types.is_null(kind))
+
+
+def _typed(values: pa.Array, data_type: DataType) -> pa.Array:
+    """Returns an undeclared scalar as text in its JSON spelling, or in the type of its column."""
+    kind = values.type
+    if data_type != "text":
+        if kind != ARROW_TYPES[data_type]:
+            raise NotAsDeclaredError
+        return values
+    if pa.types.is_floating(kind):
+        # 1 and 1.0 look the same here, and whole numbers beyond 64 bits have lost digits.
+        if pc.any(pc.equal(values, pc.floor(values))).as_py():
+            raise NotAsDeclaredError
+        spelled = [None if number is None else to_json(number) for number in values.to_pylist()]
+        return pa.array(spelled, pa.string())
+    return values.cast(pa.string())  # booleans and whole numbers as JSON spells them
+
+
+def _field(objects: pa.StructArray, key: str) -> pa.Array:
+    """Returns the values under a key, null where the object is; a name could be read as a path."""
+    return pc.struct_field(objects, [objects.type.get_field_index(key)])
+
+
+def _tables(rows: pa.StructType) -> Iterator[str]:
+    """Yields the names of the tables below some rows.
+
+    Raises:
+        NotAsDeclaredError: Two columns have the same name.
+    """
+    if len(set(rows.names)) < len(rows.names):
+        raise NotAsDeclaredError
+    for field in rows:
+        if pa.types.is_list(field.type):
+            yield field.name
+            yield from _tables(field.type.value_type)

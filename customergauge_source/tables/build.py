@@ -1,0 +1,157 @@
+"""Rows of an Arrow array become a chain of tables: exploded and keyed.
+
+What dlt's relational normalizer does value by value is done here column by column. The tables
+carry the same `_dlt_*` keys, so that dlt's own merge of a parent with its children applies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import groupby
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from customergauge_source.tables.arrow import ARROW_TYPES, lengths_of
+from customergauge_source.tables.keys import Keys
+from customergauge_source.tables.records import RejectedRecord
+from customergauge_source.tables.shape import REJECTED_RECORDS
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the chain.
+
+    Attributes:
+        name: Its name.
+        parent: Name of the table that it hangs on; "" for a root table.
+        rows: Its rows.
+    """
+
+    name: str
+    parent: str
+    rows: pa.Table
+
+
+def join(pages: Sequence[pa.StructArray], key: str) -> Iterator[pa.StructArray]:
+    """Yields the rows of pages, of as many together as have the same fields and distinct keys."""
+    for _, alike in groupby(pages, lambda rows: rows.type):
+        some = list(alike)
+        joined = pa.concat_arrays(some)
+        is_distinct = len(pc.unique(joined.field(key))) == len(joined)
+        yield from [joined] if is_distinct else some
+
+
+class ChainBuilder:
+    """Builds the chain of tables of one resource, for one load package.
+
+    Args:
+        root: Name of the root table.
+        key: The column that tells records apart; every table has it.
+        load_id: dlt's id of the load package.
+        version: Sorts the records of this builder behind those of earlier ones that fill the same
+            load package; the first one's is 0.
+    """
+
+    def __init__(self, root: str, key: str, load_id: str, version: int = 0) -> None:
+        self._root = root
+        self._key = key
+        self._load_id = load_id
+        self._version = version
+        self._pages = 0
+        self._seen: set[int] = set()
+
+    def build(self, rows: pa.StructArray) -> Iterator[Table]:
+        """Yields the tables of these rows, each parent before its children.
+
+        Args:
+            rows: Rows with distinct keys.
+        """
+        numbers = rows.field(self._key)
+        ids = self._row_ids(numbers)
+        load_id = {"_dlt_load_id": pa.repeat(pa.scalar(self._load_id), len(rows))}
+        keys = Keys(record=numbers, root=ids, row=ids)
+        yield from self._tables(self._root, "", rows, keys, load_id)
+
+    def _tables(
+        self,
+        name: str,
+        parent: str,
+        rows: pa.StructArray,
+        keys: Keys,
+        extra: Mapping[str, pa.Array],
+    ) -> Iterator[Table]:
+        fields = dict(zip(rows.type.names, rows.flatten(), strict=True))
+        lists = {key: values for key, values in fields.items() if pa.types.is_list(values.type)}
+        columns = {key: values for key, values in fields.items() if key not in lists}
+        never_null = set() if parent else {self._key}
+        columns |= {**dict(keys.columns(self._key)), **extra}
+        yield Table(name, parent, _table(columns, never_null))
+        for table, values in lists.items():
+            below = keys.below(f".{table.removeprefix(f'{name}__')}.", lengths_of(values))
+            yield from self._tables(table, name, pc.list_flatten(values), below, {})
+
+    def _row_ids(self, numbers: pa.Array) -> pa.Array:
+        """Returns the ids of records: their key, short and the same whenever they are read.
+
+        A record that comes again in the same load package is another version of it. Its id sorts
+        behind that of the earlier one, so that dlt keeps the later, with its children.
+        """
+        coming = numbers.to_pylist()
+        ids = numbers.cast(pa.string())
+        if self._version or not self._seen.isdisjoint(coming):
+            self._pages += 1
+            later = f"~{self._version:04}{self._pages:08}"
+            suffixes = [later if self._version or it in self._seen else "" for it in coming]
+            ids = pc.binary_join_element_wise(ids, pa.array(suffixes, pa.string()), "")
+        self._seen.update(coming)
+        return ids
+
+
+def rejected_records(
+    load_id: str,
+    resource: str,
+    rejected: Sequence[tuple[int, RejectedRecord]],
+    *,
+    by_place: bool,
+) -> pa.Table:
+    """Returns the table of entries that are no loadable records.
+
+    Their row ids are made of what they were and where they stood: on the same page, read again,
+    they are the same.
+
+    Args:
+        load_id: dlt's id of the load package.
+        resource: Name of the resource that they were read for.
+        rejected: The entries, each with the cursor that its page came back with.
+        by_place: Whether the place counts; not where the feed brings an entry again elsewhere.
+    """
+    values = {
+        "record": [entry.record for _, entry in rejected],
+        "reason": [entry.reason for _, entry in rejected],
+        "resource": [resource] * len(rejected),
+        "cursor": [cursor for cursor, _ in rejected],
+        "position": [entry.position for _, entry in rejected],
+    }
+    columns = {
+        name: pa.array(values[name], ARROW_TYPES[column.type])
+        for name, column in REJECTED_RECORDS.fields.items()
+    }
+    ids = [
+        f"{resource}-{f'{cursor}-{entry.position}-' if by_place else ''}{entry.digest}"
+        for cursor, entry in rejected
+    ]
+    columns["_dlt_load_id"] = pa.array([load_id] * len(rejected), pa.string())
+    columns["_dlt_id"] = pa.array(ids, pa.string())
+    return _table(columns)
+
+
+def _table(columns: Mapping[str, pa.Array], never_null: AbstractSet[str] = frozenset()) -> pa.Table:
+    """Returns a table whose nullability is the declared one; else dlt would warn of each."""
+    fields = [
+        pa.field(name, column.type, nullable=name not in never_null and name[:5] != "_dlt_")
+        for name, column in columns.items()
+    ]
+    return pa.table(list(columns.values()), schema=pa.schema(fields))

@@ -1,0 +1,64 @@
+"""Records of JSON become rows of an Arrow array, by the shortest way that is right.
+
+A row has a field for each column of the root table, and one for each table below it: the list
+of the child rows. Whichever way a record came, its row is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from customergauge_source.tables.arrow import json_type
+from customergauge_source.tables.as_declared import rows_of_arrow
+from customergauge_source.tables.catalog import Target
+from customergauge_source.tables.put_right import rows_of_objects
+from customergauge_source.tables.records import JsonObject
+
+
+class Reader:
+    """Makes rows of the records of one resource.
+
+    Args:
+        target: The tables that they are for.
+
+    Attributes:
+        json_type: What Arrow's reader is to be told of a record: what is declared, and the
+            undeclared texts that it would take for timestamps.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.json_type = json_type(target.shape)
+
+    def learn(self, seen: pa.StructType) -> bool:
+        """Takes into `json_type` what Arrow's inference got wrong; says if it was anything."""
+        before = self.json_type
+        self.json_type = _with_texts(seen, before)
+        return bool(self.json_type != before)
+
+    def rows_of_arrow(self, records: pa.StructArray) -> pa.StructArray:
+        """Returns the rows of records that Arrow's reader has read.
+
+        Raises:
+            NotAsDeclaredError: They have to be put right, as Python values.
+        """
+        return rows_of_arrow(records, self._target)
+
+    def rows_of_objects(self, records: Sequence[JsonObject]) -> pa.StructArray:
+        """Returns the rows of records with distinct keys."""
+        return rows_of_objects(records, self._target)
+
+
+def _with_texts(seen: pa.DataType, told: pa.DataType | None) -> pa.DataType | None:
+    """Returns what was told of a type, and text for each timestamp that was inferred in it."""
+    if pa.types.is_struct(seen):
+        known = {field.name: field.type for field in told or ()}
+        fields = [(field.name, _with_texts(field.type, known.get(field.name))) for field in seen]
+        wanted = [(name, kind) for name, kind in fields if kind is not None]
+        return pa.struct(wanted) if wanted or told is not None else None
+    if pa.types.is_list(seen):
+        items = _with_texts(seen.value_type, told.value_type if told is not None else None)
+        return None if items is None else pa.list_(items)
+    return pa.string() if pa.types.is_temporal(seen) else told

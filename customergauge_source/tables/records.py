@@ -1,0 +1,75 @@
+"""Entries of a page, sorted out: records that load, and the rest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from customergauge_source.tables.encoding import to_json
+from customergauge_source.tables.values import BIGINT, UnfitError, to_bigint
+
+JsonObject = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RejectedRecord:
+    """An entry of a page's `data` that is not a loadable record.
+
+    Attributes:
+        record: The entry as JSON text.
+        reason: Why it cannot be loaded.
+        position: Its place in the page, from 0.
+    """
+
+    record: str
+    reason: str
+    position: int
+
+    @property
+    def digest(self) -> str:
+        """What tells entries apart that came at the same place."""
+        return hashlib.sha256(self.record.encode()).hexdigest()[:16]
+
+
+def sort_out(
+    data: Sequence[Any], key: str, put_right: Callable[[JsonObject], JsonObject]
+) -> tuple[list[JsonObject], list[RejectedRecord]]:
+    """Parts a page into records that load and entries that do not.
+
+    Of records with the same key the later one stays, whole.
+
+    Args:
+        data: The page.
+        key: Key of a record: a whole number.
+        put_right: Brings a record of an older shape into the declared one.
+    """
+    accepted: dict[int, JsonObject] = {}
+    rejected: list[RejectedRecord] = []
+    for position, entry in enumerate(data):
+        try:
+            number = _number(entry, key)
+        except UnfitError as unfit:
+            rejected.append(RejectedRecord(to_json(entry), str(unfit), position))
+            continue
+        accepted.pop(number, None)  # so that the later one also takes the later place
+        accepted[number] = put_right({**entry, key: number})
+    return list(accepted.values()), rejected
+
+
+def is_record(entry: object, key: str) -> bool:
+    """Says whether something is a record with a key that needs no putting right."""
+    return isinstance(entry, dict) and type(entry.get(key)) is int and entry[key] in BIGINT
+
+
+def _number(entry: object, key: str) -> int:
+    if not isinstance(entry, dict):
+        raise UnfitError("not an object")
+    value = entry.get(key)
+    if value is None:
+        raise UnfitError(f"no {key}")
+    try:
+        return to_bigint(value)
+    except UnfitError:
+        raise UnfitError(f"{key} is not a whole number") from None

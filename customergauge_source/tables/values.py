@@ -1,0 +1,111 @@
+"""Single values, put right: what a column of a type takes, or the reason why it cannot.
+
+Pure functions; the rules are those that the `docs/tables.md` lists under "What the tables say".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone, tzinfo
+from typing import Any, Final
+
+from customergauge_source.tables.encoding import to_json
+from customergauge_source.tables.shape import DataType
+
+BIGINT: Final = range(-(2**63), 2**63)
+_EXACT_IN_DOUBLE: Final = 2**53
+_WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,19}")
+_TIMESTAMP: Final = re.compile(
+    r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}(?::\d{2})?)(:\d{2}(?:\.\d{1,9})?)?)?\s*(Z|[+-]\d{2}:?\d{2})?"
+)
+
+
+class UnfitError(ValueError):
+    """A value that its column cannot take; the message is the reason."""
+
+
+def to_text(value: object) -> str:
+    """Returns text as it is and everything else in its JSON spelling."""
+    return value if isinstance(value, str) else to_json(value)
+
+
+def to_bigint(value: object) -> int:
+    """Returns a whole number, which may come as text.
+
+    Raises:
+        UnfitError: It is not a whole number of 64 bits.
+    """
+    number: object = value
+    if (isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value.strip())) or (
+        isinstance(value, float) and value.is_integer()
+    ):
+        number = int(value)
+    if type(number) is int and number in BIGINT:
+        return number
+    raise UnfitError("not a whole number")
+
+
+def to_double(value: object) -> float:
+    """Returns a number.
+
+    Raises:
+        UnfitError: It is not a number that a double holds exactly enough.
+    """
+    if type(value) is float or (type(value) is int and abs(value) <= _EXACT_IN_DOUBLE):
+        return float(value)
+    raise UnfitError("not a number")
+
+
+def to_bool(value: object) -> bool:
+    """Returns a boolean, which may come as 0, 1 or their text.
+
+    Raises:
+        UnfitError: It is none of these.
+    """
+    if isinstance(value, bool):
+        return value
+    spelled = str(value).strip().lower()
+    if spelled in {"1", "true"}:
+        return True
+    if spelled in {"0", "false"}:
+        return False
+    raise UnfitError("not a boolean")
+
+
+def to_timestamp(value: object, zone: tzinfo = timezone.utc) -> datetime:
+    """Returns a point in time in UTC.
+
+    Args:
+        value: Text such as `2022-03-30 12:34:56`, with or without an offset.
+        zone: Where the clock stands that texts without an offset were read from.
+
+    Raises:
+        UnfitError: There is no such date, or it is not text.
+    """
+    if isinstance(value, datetime):  # what a user's own step may have made of it
+        return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(timezone.utc)
+    match = _TIMESTAMP.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise UnfitError("not a timestamp")
+    date, minutes, seconds, offset = match.groups()
+    whole, _, fraction = (seconds or ":00").partition(".")
+    minutes = f"{minutes or '00'}:00"[:5]
+    text = f"{date}T{minutes}{whole}.{fraction[:6] or '0'}{offset or 'Z'}"
+    try:
+        moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z")
+        return (moment if offset else moment.replace(tzinfo=zone)).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        raise UnfitError("no such date") from None
+
+
+def converter(data_type: DataType, zone: tzinfo) -> Callable[[object], Any]:
+    """Returns the function that makes a value what a column of this type takes."""
+    converters: Mapping[DataType, Callable[[object], Any]] = {
+        "text": to_text,
+        "bigint": to_bigint,
+        "double": to_double,
+        "bool": to_bool,
+        "timestamp": lambda value: to_timestamp(value, zone),
+    }
+    return converters[data_type]
