@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks``: measures, and prints the table of the README."""
+"""``python -m tests.benchmarks``: measures, and prints the tables of docs/speed.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from .cases import Case
+from .cases import PER_PAGE, Case
 from .data import prepare
 from .plot import check_available, draw, plot_cases
 from .report import report
@@ -91,7 +91,10 @@ def _measure(options: argparse.Namespace, sizes: Sizes, chosen: Sequence[Row]) -
         cases += plot_cases(sizes)
     runs = options.runs or (1 if options.quick else 3)
     cache = Path(tempfile.gettempdir()) / "customergauge-benchmark"
-    data = prepare(cache, max(case.responses for case in cases))
+    counts = {"": PER_PAGE}
+    for case in cases:
+        counts[case.field] = max(case.responses, counts.get(case.field, 0))
+    data = {field: prepare(cache, count, field) for field, count in counts.items()}
     with tempfile.TemporaryDirectory(prefix="customergauge-benchmark-") as work:
         runner = Runner(data, Path(work), options.checkpoint_pages)
         runner.warm_up(cases)

@@ -23,13 +23,17 @@ class Case:
         subject: One of the subjects named above.
         responses: How many responses there are to load.
         latency: Seconds that each page takes to come.
-        idle: Whether all was loaded before, and nothing came since.
+        idle: Whether all was loaded before, and nothing came since; dlt's working directory is
+            gone, the destination is not.
+        field: An undeclared field that each response has, one of `data.UNDECLARED`; "" for
+            responses that are as documented.
     """
 
     subject: str
     responses: int
     latency: float = 0.0
     idle: bool = False
+    field: str = ""
 
     @property
     def pages(self) -> int:

@@ -1,6 +1,7 @@
 """The responses that are served: generated once, kept on disk, mapped into the server.
 
-They are the sandbox's, in its order. The cursor after a response is its number, from 1.
+They are the sandbox's, in its order; of some feeds each has a field more, which is not declared.
+The cursor after a response is its number, from 1.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import multiprocessing
 import os
 import shutil
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -29,6 +31,24 @@ TABLES = (
     "responses__selected_drivers",
     "responses__selected_drivers__secondary",
 )
+
+
+def _revenue(index: int) -> int | float:
+    """Returns an amount; JSON has no decimals in it where they are zero, as in 120 and 99.5."""
+    whole = index % 9_973
+    return whole if index % 3 else (100 * whole + 50 + index % 50) / 100
+
+
+def _campaign(index: int) -> str:
+    """Returns a text that is nothing but a text."""
+    return f"Autumn renewals, wave {index % 97}"
+
+
+UNDECLARED: Final[Mapping[str, Callable[[int], object]]] = {
+    "revenue": _revenue,
+    "campaign": _campaign,
+}
+"""Fields that no page of the API names, and their values by the response's place in the feed."""
 
 _CHUNK = 1000
 _COLUMNS = 1 + len(TABLES)  # bytes, and rows of each table
@@ -68,22 +88,25 @@ class Responses:
         return int(self._index[(number - 1) * _COLUMNS]) if number else 0
 
 
-def prepare(cache: Path, count: int) -> Path:
+def prepare(cache: Path, count: int, field: str = "") -> Path:
     """Returns a folder with at least so many responses; generates them if they are not there.
 
     Args:
         cache: Folder to keep them in. What other versions of the sandbox generated is removed.
         count: Responses that are needed.
+        field: An undeclared field that each of them has, one of `UNDECLARED`; "" for none.
     """
-    folder = cache / f"responses-{_version()}"
+    version = _version()
+    folder = cache / f"responses-{version}-{field or 'documented'}"
     index = folder / "index"
     if index.exists() and index.stat().st_size >= count * _COLUMNS * 8:
         return folder
     for stale in cache.glob("responses-*"):
-        shutil.rmtree(stale)
-    unfinished = cache / f"responses-{_version()}-{os.getpid()}"
+        if stale == folder or not stale.name.startswith(f"responses-{version}-"):
+            shutil.rmtree(stale)
+    unfinished = cache / f"{folder.name}-{os.getpid()}"
     unfinished.mkdir(parents=True)
-    _write(unfinished, count)
+    _write(unfinished, count, field)
     return unfinished.rename(folder)
 
 
@@ -95,7 +118,7 @@ def _version() -> str:
     return digest.hexdigest()[:16]
 
 
-def _write(folder: Path, count: int) -> None:
+def _write(folder: Path, count: int, field: str) -> None:
     """Generates responses into the files `records` and `index`."""
     totals = [0] * _COLUMNS
     firsts = range(0, count, _CHUNK)
@@ -105,16 +128,19 @@ def _write(folder: Path, count: int) -> None:
         (folder / "index").open("wb") as index,
         ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as processes,
     ):
-        for text, sizes in processes.map(_generate, firsts, lasts):
+        for text, sizes in processes.map(_generate, firsts, lasts, repeat(field)):
             records.write(text)
             for size in sizes:
                 totals = [total + more for total, more in zip(totals, size, strict=True)]
                 array("Q", totals).tofile(index)
 
 
-def _generate(first: int, last: int) -> tuple[bytes, list[list[int]]]:
+def _generate(first: int, last: int, field: str) -> tuple[bytes, list[list[int]]]:
     """Returns responses as JSON, a comma after each, and their sizes."""
     records = [response(index) for index in range(first, last)]
+    if field:
+        values = map(UNDECLARED[field], range(first, last))
+        records = [{**record, field: value} for record, value in zip(records, values, strict=True)]
     lines = [orjson.dumps(record) + b"," for record in records]
     sizes = [[len(line), *_rows(record)] for line, record in zip(lines, records, strict=True)]
     return b"".join(lines), sizes

@@ -39,8 +39,8 @@ def _caption() -> str:
     )
 
 
-def _order(case: Case) -> tuple[bool, float, int, str]:
-    return case.idle, case.latency, case.responses, case.subject
+def _order(case: Case) -> tuple[bool, float, int, str, str]:
+    return case.idle, case.latency, case.responses, case.subject, case.field
 
 
 def _number(row: Row, value: float) -> str:
@@ -53,7 +53,9 @@ def _bound(row: Row, value: float | None) -> str:
 
 def _measured(case: Case, results: Results) -> str:
     """Returns the line of a case."""
-    kind = "idle" if case.idle else f"{case.latency:g} s a page" if case.latency else ""
+    kind = f"`{case.field}` on each" if case.field else ""
+    if case.idle or case.latency:
+        kind = "idle, fresh directory" if case.idle else f"{case.latency:g} s a page"
     seconds = [run.seconds for run in results.runs[case]]
     spread = f" ({min(seconds):.1f} to {max(seconds):.1f})" if len(seconds) > 1 else ""
     return (

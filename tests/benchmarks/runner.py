@@ -6,7 +6,8 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -26,6 +27,7 @@ _SCRIPTS = {
     LIMIT: ["limit.py"],
 }
 _DATABASE = "responses.duckdb"
+_WORKING_DIRECTORIES = "dlt"
 
 
 class Runner:
@@ -35,11 +37,11 @@ class Runner:
         results: What was measured.
     """
 
-    def __init__(self, data: Path, work: Path, checkpoint_pages: int | None) -> None:
+    def __init__(self, data: Mapping[str, Path], work: Path, checkpoint_pages: int | None) -> None:
         """Sets up.
 
         Args:
-            data: What `data.prepare` returned.
+            data: What `data.prepare` returned, by the undeclared field that it was asked for.
             work: An empty folder, for the databases.
             checkpoint_pages: Pages of a checkpoint of ours; None for its default.
         """
@@ -76,11 +78,13 @@ class Runner:
     def _run(self, case: Case) -> Measurement:
         """Runs a case once and checks the database."""
         folder = self._work / _SCRIPTS[case.subject][-1].strip("-")
-        if not case.idle:
+        if case.idle:
+            shutil.rmtree(folder / _WORKING_DIRECTORIES)
+        else:
             self._loaded.pop(case.subject, None)
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-        with serving(self._data, case.responses, case.latency) as url:
+        with serving(self._data[case.field], case.responses, case.latency) as url:
             measured = measure(self._command(case, url), folder, _environment(folder))
         self._check(case, folder)
         self._loaded[case.subject] = _before(case)
@@ -99,15 +103,18 @@ class Runner:
         """Compares the tables with what was served.
 
         Raises:
-            SubjectFailedError: They do not hold the same number of rows, or of responses.
+            SubjectFailedError: They do not hold the same number of rows, of responses, or of
+                values of the undeclared field.
         """
-        expected = Responses(self._data, case.responses).rows
+        expected = Responses(self._data[case.field], case.responses).rows
         with duckdb.connect(str(folder / _DATABASE), read_only=True) as database:
             found = {table: _number(database, f"count(*) FROM {table}") for table in expected}
             keys = _number(database, "count(DISTINCT number_customergauge) FROM responses")
-        if found != expected or keys != case.responses:
+            values = _number(database, f"count({case.field or '*'}) FROM responses")
+        if found != expected or keys != case.responses or values != case.responses:
             raise SubjectFailedError(
-                f"{case} loaded {found} with {keys} CGIDs; expected is {expected}."
+                f"{case} loaded {found} with {keys} CGIDs and {values} values of the undeclared"
+                f" field; expected is {expected}."
             )
 
 
@@ -119,13 +126,13 @@ def _number(database: duckdb.DuckDBPyConnection, query: str) -> int:
 
 def _before(case: Case) -> Case:
     """Returns the load that an idle case comes after."""
-    return Case(case.subject, case.responses)
+    return replace(case, latency=0.0, idle=False)
 
 
 def _environment(folder: Path) -> dict[str, str]:
     """Returns the environment of a subject: no telemetry, nothing outside its folder."""
     return os.environ | {
-        "DLT_DATA_DIR": str(folder / "dlt"),
+        "DLT_DATA_DIR": str(folder / _WORKING_DIRECTORIES),
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "NO_PROXY": "127.0.0.1",
     }

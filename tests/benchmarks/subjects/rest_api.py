@@ -7,7 +7,6 @@ run it is handed the cursor, as by a user who keeps it elsewhere: the case in it
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import dlt
@@ -65,7 +64,6 @@ def main() -> None:
         "benchmark",
         destination=dlt.destinations.duckdb("responses.duckdb"),
         dataset_name="benchmark",
-        pipelines_dir=str(Path.cwd() / "pipelines"),
     )
     # insert_values is what dlt takes for DuckDB if it is not told otherwise.
     pipeline.run(
