@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import Any, Final
 
 import dlt
-from dlt.common.schema import Schema
 from dlt.extract import DltResource
 
 from customergauge_source.api.client import CustomerGaugeClient
 from customergauge_source.api.page import ObjectDecoder, Page, RowDecoder
 from customergauge_source.api.read_ahead import Feed
-from customergauge_source.dlt_bridge import declare, extraction, memory
+from customergauge_source.dlt_bridge import extraction, memory
+from customergauge_source.dlt_bridge.catalog import reader_maker
 from customergauge_source.dlt_bridge.steps import check_pipeline, check_steps
 from customergauge_source.dlt_bridge.tables_step import TablesStep, of_resource
 from customergauge_source.exceptions import (
@@ -23,14 +23,10 @@ from customergauge_source.exceptions import (
     ConfigurationError,
     CustomerGaugeError,
     TokenRefusedError,
-    UnknownFieldError,
 )
 from customergauge_source.resources.positions import Position
 from customergauge_source.resources.query import Query, zone
 from customergauge_source.resources.resource import Resource
-
-if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
-    from customergauge_source.tables.read import Reader
 
 logger = logging.getLogger("customergauge_source")
 
@@ -159,7 +155,8 @@ class ResourceReader:
         query = self._resource.part_of(self._query)
         position = self._position(state, query)
         schema = dlt.current.source_schema()
-        make_reader = cache(partial(self._make_reader, schema, extraction.current_resource()))
+        clock, mode = zone(self._zone), self._unknown_fields
+        make_reader = reader_maker(schema, self._resource, clock, mode)
         self._step.begin(schema, make_reader)
         counts = extraction.metrics()
         counts |= {"pages": 0, "rejected": 0, "cursor": position.told, "caught_up": False}
@@ -238,28 +235,3 @@ class ResourceReader:
                 f"Set timezone to {before}; or load everything again with --full-refresh"
                 " (full_refresh=True).",
             )
-
-    def _make_reader(self, schema: Schema, extracted: DltResource | None) -> Reader:
-        from customergauge_source.tables.catalog import Catalog, Target  # noqa: PLC0415 - see above
-        from customergauge_source.tables.read import Reader  # noqa: PLC0415
-
-        known = declare.column_types(schema, extracted)
-        naming = partial(declare.name_of, schema.naming)
-        catalog = Catalog(naming, known, _admission(self._unknown_fields))
-        it = self._resource
-        return Reader(Target(it.name, it.key, it.record, catalog, zone(self._zone)))
-
-
-def _admission(unknown_fields: str) -> Callable[[str], bool]:
-    """Returns what says whether an undeclared field, by its path, is loaded."""
-    warned: set[str] = set()
-
-    def admit(field: str) -> bool:
-        if unknown_fields == "fail":
-            raise UnknownFieldError(f"CustomerGauge sent a field that is not declared: {field}")
-        if unknown_fields == "ignore" and field not in warned:
-            warned.add(field)
-            logger.warning("Field %s is not declared and was left out (unknown_fields).", field)
-        return unknown_fields == "evolve"
-
-    return admit

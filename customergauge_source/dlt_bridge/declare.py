@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
-from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TPartialTableSchema
 from dlt.common.schema.utils import has_table_seen_data
@@ -23,8 +22,6 @@ from customergauge_source.tables.shape import (
 
 REJECTED_RECORDS_TABLE: Final = "rejected_records"
 
-_LONGEST_NAME: Final = 150
-"""Characters of a name: dlt makes file names of those of tables, which the system limits to 255."""
 _ROW_KEY: Final = {"data_type": "text", "nullable": False, "unique": True, "row_key": True}
 _ROOT_COLUMNS: Final[Mapping[str, dict[str, Any]]] = {
     "_dlt_load_id": {"data_type": "text", "nullable": False},
@@ -98,33 +95,6 @@ def declare_variant(extracted: DltResource, name: str, parent: str) -> None:
         primary_key=[] if parent else "_dlt_id",
         create_table_variant=True,
     )
-
-
-def column_types(schema: Schema, extracted: DltResource | None) -> dict[str, dict[str, str]]:
-    """Returns the types of all columns of a schema and of a user's hints, by table and column."""
-    columns: dict[str, Any] = {name: it["columns"] for name, it in schema.tables.items()}
-    if extracted is not None and isinstance(extracted.columns, Mapping):
-        columns[extracted.name] = {**columns.get(extracted.name, {}), **extracted.columns}
-    return {
-        table: {
-            name: str(hint["data_type"])
-            for name, hint in hints.items()
-            if hint.get("data_type") is not None
-        }
-        for table, hints in columns.items()
-    }
-
-
-def name_of(naming: NamingConvention, path: Sequence[str]) -> str:
-    """Returns the name of the column or table at a path of keys; "" if it cannot have one."""
-    try:
-        fragments = [naming.normalize_identifier(key) for key in path]
-    except ValueError:
-        return ""
-    name = naming.shorten_fragments(*fragments)
-    if len(name) > _LONGEST_NAME:
-        name = naming.shorten_identifier(name, name, _LONGEST_NAME)
-    return "" if name.startswith("_dlt") else name  # dlt's own columns begin like this
 
 
 def is_unseen(schema: Schema, table: str) -> bool:

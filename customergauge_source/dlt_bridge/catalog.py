@@ -1,0 +1,87 @@
+"""What the dlt schema and the user's settings say of fields that are not declared."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import tzinfo
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final
+
+from dlt.common.normalizers.naming import NamingConvention
+from dlt.common.schema import Schema
+from dlt.extract import DltResource
+
+from customergauge_source.dlt_bridge import extraction
+from customergauge_source.exceptions import UnknownFieldError
+from customergauge_source.resources.resource import Resource
+
+if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
+    from customergauge_source.tables.read import Reader
+
+logger = logging.getLogger("customergauge_source")
+
+_LONGEST_NAME: Final = 150
+"""Characters of a name: dlt makes file names of those of tables, which the system limits to 255."""
+
+
+def reader_maker(
+    schema: Schema, resource: Resource, zone: tzinfo, unknown_fields: str
+) -> Callable[[], Reader]:
+    """Returns what makes, once, what makes rows of a resource's records.
+
+    It looks at the extraction that is under way now; it may be called in another thread.
+    """
+    known = _column_types(schema, extraction.current_resource())
+
+    @cache
+    def make() -> Reader:
+        from customergauge_source.tables.catalog import Catalog, Target  # noqa: PLC0415 - see above
+        from customergauge_source.tables.read import Reader  # noqa: PLC0415
+
+        catalog = Catalog(partial(_name_of, schema.naming), known, _admission(unknown_fields))
+        return Reader(Target(resource.name, resource.key, resource.record, catalog, zone))
+
+    return make
+
+
+def _column_types(schema: Schema, extracted: DltResource | None) -> dict[str, dict[str, str]]:
+    """Returns the types of all columns of a schema and of a user's hints, by table and column."""
+    columns: dict[str, Any] = {name: it["columns"] for name, it in schema.tables.items()}
+    if extracted is not None and isinstance(extracted.columns, Mapping):
+        columns[extracted.name] = {**columns.get(extracted.name, {}), **extracted.columns}
+    return {
+        table: {
+            name: str(hint["data_type"])
+            for name, hint in hints.items()
+            if hint.get("data_type") is not None
+        }
+        for table, hints in columns.items()
+    }
+
+
+def _name_of(naming: NamingConvention, path: Sequence[str]) -> str:
+    """Returns the name of the column or table at a path of keys; "" if it cannot have one."""
+    try:
+        fragments = [naming.normalize_identifier(key) for key in path]
+    except ValueError:
+        return ""
+    name = naming.shorten_fragments(*fragments)
+    if len(name) > _LONGEST_NAME:
+        name = naming.shorten_identifier(name, name, _LONGEST_NAME)
+    return "" if name.startswith("_dlt") else name  # dlt's own columns begin like this
+
+
+def _admission(unknown_fields: str) -> Callable[[str], bool]:
+    """Returns what says whether an undeclared field, by its path, is loaded."""
+    warned: set[str] = set()
+
+    def admit(field: str) -> bool:
+        if unknown_fields == "fail":
+            raise UnknownFieldError(f"CustomerGauge sent a field that is not declared: {field}")
+        if unknown_fields == "ignore" and field not in warned:
+            warned.add(field)
+            logger.warning("Field %s is not declared and was left out (unknown_fields).", field)
+        return unknown_fields == "evolve"
+
+    return admit
