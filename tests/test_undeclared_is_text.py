@@ -93,7 +93,7 @@ def test_it_stays_one_column_whatever_comes_on_later_pages_and_in_later_runs(
         for start in range(0, len(changes), third):
             for n, (value, _) in enumerate(changes[start : start + third], start):
                 sandbox.append({KEY: n, "wave": value, "waves": [{"of": value}]})
-            load(workdir, sandbox, per_page=per_page, checkpoint_pages=2)
+            load(workdir, sandbox, per_page=per_page, checkpoint_pages=5)
             shutil.rmtree(workdir / "pipelines")  # the destination remembers
 
     tables = read_back(workdir / FILE)

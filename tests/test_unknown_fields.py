@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from customergauge_source import LoadSummary, load_in_checkpoints
 from customergauge_source.exceptions import UnknownFieldError
@@ -229,15 +230,26 @@ def test_a_schema_contract_on_tables_holds_for_new_lists(workdir: Path, mode: st
     assert query(workdir / FILE, "SELECT count(*) FROM responses__steps") == [(count,)]
 
 
-def test_a_schema_that_is_kept_as_yaml_is_read_again(workdir: Path) -> None:
-    folder = str(workdir / "schemas")
-    with Sandbox(records=[]) as sandbox:
-        for cgid in (1, 2):
-            sandbox.append(record(cgid, steps=[cgid]))
+def test_a_schema_that_is_kept_as_yaml_is_read_again_and_may_type_a_column(workdir: Path) -> None:
+    folder = workdir / "schemas"
+    kept = folder / "customergauge.schema.yaml"
+    with Sandbox(records=[record(1, steps=[1])]) as sandbox:
+
+        def load_with_kept_schema() -> None:
             pipeline = make_pipeline(
-                workdir, import_schema_path=folder, export_schema_path=f"{folder}/export"
+                workdir, import_schema_path=str(folder), export_schema_path=str(folder / "export")
             )
             load_in_checkpoints(pipeline, make_source(sandbox))
 
+        load_with_kept_schema()
+        schema = yaml.safe_load(kept.read_text("utf-8"))
+        schema["tables"]["responses__tags"]["columns"]["weight"] = {"data_type": "bigint"}
+        kept.write_text(yaml.safe_dump(schema), "utf-8")
+        sandbox.append(record(2, steps=[2], tags=[{"weight": 5}, {"weight": "x"}]))
+        load_with_kept_schema()
+
+    weights = query(workdir / FILE, "SELECT weight FROM responses__tags ORDER BY ALL")
+    assert weights == [(5,), (None,)]
+    assert rejected(workdir) == [("tags.weight", '"x"')]
     steps = query(workdir / FILE, "SELECT value FROM responses__steps ORDER BY ALL")
     assert steps == [("1",), ("2",)]

@@ -302,7 +302,7 @@ def test_one_load_at_a_time_off_the_full_hour_and_never_cancelled() -> None:
 
 
 def test_secrets_are_in_the_environment_of_one_step_alone() -> None:
-    named = re.findall(r"secrets\.(\w+)", TEXTS["load.yml"])
+    named = re.findall(r"\{ secrets\.(\w+)", TEXTS["load.yml"])
     in_last_step = {
         name: text for name, text in STEPS[-1]["env"].items() if "secrets." in str(text)
     }

@@ -30,7 +30,7 @@ def read_page(body: bytes, reader: Reader) -> tuple[pa.StructArray, int | None] 
         data, cursor = answer["data"][0], answer["cursor"][0]
         if answer.num_rows != 1 or not data.is_valid:
             return None
-        return reader.rows_of_arrow(data.values), cursor[
+        return reader.rows_of_arrow(data.values, body), cursor[
             "next"
         ].as_py() if cursor.is_valid else None
     except (pa.ArrowInvalid, UnicodeDecodeError, NotAsDeclaredError):

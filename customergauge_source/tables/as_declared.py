@@ -7,6 +7,7 @@ changed, or what has to be refused, is left to `put_right`, which sees the value
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,10 +27,16 @@ from customergauge_source.tables.shape import OPEN, DataType, Shape
 from customergauge_source.tables.values import UnfitError
 
 _Column = tuple[str, pa.Array]
+_EXACT: Final = 2.0**53
+"""Up to here a double has every whole number."""
 
 
 class NotAsDeclaredError(Exception):
     """Something in the records has to be put right."""
+
+
+class AmbiguousNumberError(NotAsDeclaredError):
+    """A number was written as 1 or as 1.0, which is not to be seen any more."""
 
 
 def rows_of_arrow(records: pa.StructArray, target: Target) -> pa.StructArray:
@@ -101,7 +108,7 @@ def _undeclared(values: pa.Array, table: Path, path: Path, target: Target) -> It
     if not (pa.types.is_struct(kind) or pa.types.is_list(kind)):
         if name == target.key:
             raise NotAsDeclaredError
-        yield name, _typed(values, catalog.type_of(home, name))
+        yield name, _typed(values, catalog.type_of(home, name), target)
         return
     items = pc.list_flatten(values) if pa.types.is_list(kind) else values
     if not len(items) or items.type == pa.struct([]) == kind:
@@ -119,20 +126,25 @@ def _is_odd(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_null(kind))
 
 
-def _typed(values: pa.Array, data_type: DataType) -> pa.Array:
+def _typed(values: pa.Array, data_type: DataType, target: Target) -> pa.Array:
     """Returns an undeclared scalar as text in its JSON spelling, or in the type of its column."""
     kind = values.type
     if data_type != "text":
         if kind != ARROW_TYPES[data_type]:
             raise NotAsDeclaredError
         return values
-    if pa.types.is_floating(kind):
-        # 1 and 1.0 look the same here, and whole numbers beyond 64 bits have lost digits.
-        if pc.any(pc.equal(values, pc.floor(values))).as_py():
-            raise NotAsDeclaredError
-        spelled = [None if number is None else to_json(number) for number in values.to_pylist()]
-        return pa.array(spelled, pa.string())
-    return values.cast(pa.string())  # booleans and whole numbers as JSON spells them
+    if not pa.types.is_floating(kind):
+        return values.cast(pa.string())  # booleans and whole numbers as JSON spells them
+    whole = pc.equal(values, pc.floor(values))
+    if pc.any(pc.greater_equal(pc.abs(values), _EXACT)).as_py():
+        raise NotAsDeclaredError  # digits are lost
+    if pc.any(whole).as_py() and not target.writes_whole:
+        raise AmbiguousNumberError
+    numbers = zip(values.to_pylist(), whole.to_pylist(), strict=True)
+    spelled = [
+        it if it is None else to_json(int(it) if is_whole else it) for it, is_whole in numbers
+    ]
+    return pa.array(spelled, pa.string())
 
 
 def _field(objects: pa.StructArray, key: str) -> pa.Array:

@@ -76,6 +76,7 @@ class Target:
         shape: Shape of a record.
         catalog: Names, types and admission of what is not declared.
         zone: Where the clock stands that timestamps without an offset were read from.
+        writes_whole: Whether whole numbers were written without a fraction, 1 and not 1.0.
     """
 
     root: str
@@ -83,6 +84,7 @@ class Target:
     shape: Shape
     catalog: Catalog
     zone: tzinfo
+    writes_whole: bool = False
 
     @property
     def rejected_values(self) -> str:

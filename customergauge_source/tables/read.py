@@ -6,15 +6,20 @@ of the child rows. Whichever way a record came, its row is the same.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
 import pyarrow as pa
 
 from customergauge_source.tables.arrow import json_type
-from customergauge_source.tables.as_declared import rows_of_arrow
+from customergauge_source.tables.as_declared import AmbiguousNumberError, rows_of_arrow
 from customergauge_source.tables.catalog import Target
 from customergauge_source.tables.put_right import rows_of_objects
 from customergauge_source.tables.records import JsonObject
+
+_WHOLE_AS_FRACTION: Final = re.compile(rb"\.0+[,}\]\seE]")
 
 
 class Reader:
@@ -38,13 +43,18 @@ class Reader:
         self.json_type = _with_texts(seen, before)
         return bool(self.json_type != before)
 
-    def rows_of_arrow(self, records: pa.StructArray) -> pa.StructArray:
-        """Returns the rows of records that Arrow's reader has read.
+    def rows_of_arrow(self, records: pa.StructArray, body: bytes) -> pa.StructArray:
+        """Returns the rows of records that Arrow's reader has read from JSON.
 
         Raises:
             NotAsDeclaredError: They have to be put right, as Python values.
         """
-        return rows_of_arrow(records, self._target)
+        try:
+            return rows_of_arrow(records, self._target)
+        except AmbiguousNumberError:
+            if _WHOLE_AS_FRACTION.search(body):
+                raise
+            return rows_of_arrow(records, replace(self._target, writes_whole=True))
 
     def rows_of_objects(self, records: Sequence[JsonObject]) -> pa.StructArray:
         """Returns the rows of records with distinct keys."""
