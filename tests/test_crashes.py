@@ -245,7 +245,7 @@ HALF_DONE = {
     ),
     "a schema is half written": ([("load", "os.rename .*/schemas/")], "load"),
     "a schema is ahead of the tables": (
-        [("load", r'sql< CREATE TABLE .*_data"\."non_responses"')],
+        [("load", r'sql< CREATE TABLE .*_data"\."non_responses')],
         "load",
     ),
 }
