@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Final
 
 from dlt import Pipeline
@@ -10,6 +11,7 @@ from dlt.common.schema.typing import TTableSchema
 from customergauge_source.exceptions import ConfigurationError
 
 _NEEDED = "delete-insert"
+_CLIENTS: Final = {"bigquery": "google.cloud.bigquery", "snowflake": "snowflake.connector"}
 # A root table of ours, as a destination is asked about it.
 _TABLE: Final[TTableSchema] = {"name": "records", "write_disposition": "merge"}
 
@@ -21,11 +23,18 @@ def check_destination(pipeline: Pipeline) -> None:
     strategy; on files it appends, or leaves children behind that their record lost.
 
     Raises:
-        ConfigurationError: The destination does not know this strategy.
+        ConfigurationError: The destination does not know this strategy, or its client is not
+            installed.
     """
     destination = pipeline.destination
     if destination is None:
         raise ConfigurationError("The pipeline has no destination.")
+    kind = destination.destination_type.rpartition(".")[2]
+    if kind in _CLIENTS and not _is_installed(_CLIENTS[kind]):  # dlt would miss its settings first
+        raise ConfigurationError(
+            f"The destination {kind} needs packages that are not installed.",
+            f"Install them: pip install '.[{kind}]'",
+        )
     able = destination.capabilities()
     strategies = able.supported_merge_strategies or []
     if able.merge_strategies_selector is not None:  # such as Athena, which merges Iceberg alone
@@ -37,3 +46,10 @@ def check_destination(pipeline: Pipeline) -> None:
             "Use duckdb, bigquery, snowflake or another SQL destination; for files in a lake use"
             " ducklake.",
         )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that it is in
+        return False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextlib import suppress
+from itertools import chain
 from typing import Any, Final
 
 from dlt import Pipeline
@@ -97,13 +98,15 @@ def _only_committed(
     Another source's package carries the whole state of the pipeline, this source's part included;
     so the destination may be told of a cursor whose data it never got, or has lost.
     """
-    told: dict[str, Any] = {}
     here = local.get("resources", {})
-    for name, state in stored.get("resources", {}).items():
-        candidates = [state, here.get(name, state)]
-        known = _loads_of(pipeline, {it[_CARRIER] for it in candidates if _CARRIER in it})
-        committed = [it for it in candidates if it.get(_CARRIER) in {None, *known}]
-        if committed:
+    candidates = {
+        name: (state, here.get(name, state)) for name, state in stored.get("resources", {}).items()
+    }
+    carriers = {it.get(_CARRIER) for it in chain.from_iterable(candidates.values())} - {None}
+    known = {None, *_loads_of(pipeline, carriers)}
+    told: dict[str, Any] = {}
+    for name, states in candidates.items():
+        if committed := [it for it in states if it.get(_CARRIER) in known]:
             told[name] = committed[0]
         else:
             logger.warning("The destination lacks the last load of %s: it is read anew.", name)
