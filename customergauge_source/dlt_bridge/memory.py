@@ -8,15 +8,18 @@ dropped, and read again. Packages, tables and state of other sources stay as the
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from itertools import chain
+from pathlib import Path
 from typing import Any, Final
 
 from dlt import Pipeline
 from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.exceptions import DltException
 from dlt.common.storages.load_package import PackageStorage
+from dlt.common.utils import uniq_id
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from customergauge_source.dlt_bridge.declare import REJECTED_RECORDS_TABLE
@@ -25,6 +28,10 @@ logger = logging.getLogger("customergauge_source")
 
 _CARRIER: Final = "load_id"
 """Key of a resource's state: the load package that the state was extracted with."""
+
+
+_DROPPED: Final = "customergauge_dropped"
+"""Folder of the working directory; whatever a kill left there goes with the next run."""
 
 
 def note_carrier(state: MutableMapping[str, Any], load_id: str) -> None:
@@ -45,6 +52,7 @@ def go_on_from_destination(pipeline: Pipeline, source: str) -> dict[str, Any]:
     Returns:
         The states of the source's resources, by name.
     """
+    _drop_unfinished_schemas(pipeline)
     is_new = not pipeline.schema_names and not pipeline.has_pending_data
     stored = {} if is_new else _stored_state(pipeline, source)
     _drop_packages(pipeline, source)
@@ -52,6 +60,8 @@ def go_on_from_destination(pipeline: Pipeline, source: str) -> dict[str, Any]:
         pipeline.normalize()
     if pipeline.list_normalized_load_packages():
         pipeline.load()
+    if source in pipeline.schemas:  # it may be ahead of the tables, which dlt would not notice
+        pipeline.schemas.remove_schema(source)
     pipeline.sync_destination()
     local = pipeline.state.get("sources", {}).get(source, {})
     told = _only_committed(pipeline, local if is_new else stored, local)
@@ -125,17 +135,37 @@ def _loads_of(pipeline: Pipeline, load_ids: set[str]) -> set[str]:
     return set()
 
 
+def _drop_unfinished_schemas(pipeline: Pipeline) -> None:
+    """Drops what a kill left of the writing of a schema; dlt would take it for a schema's name."""
+    files = Path(pipeline.schemas.storage.storage_path).glob("*")
+    if unfinished := [file for file in files if not file.name.endswith(".schema.json")]:
+        for file in unfinished:
+            file.unlink()
+        with pipeline.managed_state():
+            pass  # dlt lists the schemas anew
+
+
 def _drop_packages(pipeline: Pipeline, source: str) -> None:
-    """Drops the load packages of a source that are pending; dlt would drop those of all."""
+    """Drops the load packages of a source that are pending; dlt would drop those of all.
+
+    They are moved away first, so that a kill leaves no half of one behind that dlt would stumble
+    over. Of a package that is normalized the extracted one goes, too, whosoever it is: only its
+    removal was cut off.
+    """
+    dropped = Path(pipeline.working_dir, _DROPPED)
     normalize, load = pipeline._get_normalize_storage(), pipeline._get_load_storage()  # noqa: SLF001
+    normalized = pipeline.list_normalized_load_packages()
     pending = (
-        (normalize.extracted_packages, pipeline.list_extracted_load_packages()),
-        (load.normalized_packages, pipeline.list_normalized_load_packages()),
+        (normalize.extracted_packages, pipeline.list_extracted_load_packages(), normalized),
+        (load.normalized_packages, normalized, ()),
     )
-    for packages, load_ids in pending:
+    for packages, load_ids, done in pending:
         for load_id in load_ids:
-            if _schema_of(packages, load_id) in (source, None):
-                packages.delete_package(load_id)
+            if load_id in done or _schema_of(packages, load_id) in (source, None):
+                dropped.mkdir(exist_ok=True)
+                package = packages.storage.make_full_path(packages.get_package_path(load_id))
+                Path(package).replace(dropped / uniq_id())
+    shutil.rmtree(dropped, ignore_errors=True)
 
 
 def _schema_of(packages: PackageStorage, load_id: str) -> str | None:
