@@ -30,22 +30,12 @@ _IDENTIFIERS: Final = {
     "E-mail": "e_mail", "Email": "email", "Contact": "contact", "Tags": "tags",
     "k\ufffd": "kx", "m\ufffd": "mx", "": "", " ": "",
 }  # fmt: skip
+# Keys of undeclared fields that are of any kind, whose names clash, or that have no name.
 ROUGH: Final = (
-    *(
-        "channel",
-        "weight",
-        "drivers",
-        "label",
-        "value",
-        "k\ufffd",
-        "m\ufffd",
-        "🙂",
-        "日本",
-        "",
-        " ",
-    ),
-    *("NPS", "E-mail", "Email", "Contact", "Tags", "_dlt_id", "_dlt_list_idx", KEY),
-)
+    "channel", "weight", "drivers", "label", "value", "k\ufffd", "m\ufffd", "🙂", "日本", "", " ",
+    "NPS", "E-mail", "Email", "Contact", "Tags", "_dlt_id", "_dlt_list_idx", KEY,
+)  # fmt: skip
+# Keys of lists whose items are all of one kind, so that `value` is not rough below them.
 LIST_OF_SCALARS: Final = "history"
 LIST_OF_LISTS: Final = "grid"
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,19}")

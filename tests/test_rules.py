@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pytest
 
 from customergauge_source.sandbox import Sandbox
 from tests.read_back import KEY, Loaded, read_back
-from tests.support import TABLES, Finished, environment, run_load
+from tests.support import (
+    TABLES,
+    Finished,
+    environment,
+    make_pipeline,
+    make_source,
+    query,
+    run_load,
+)
 from tests.truth import row_of
 
 RESPONSES = 1000
@@ -201,3 +210,19 @@ def test_all_others_are_as_sent_and_of_the_same_cgid_the_later_one_alone(run: Ru
     assert len(loaded) == len(usual) + len(run.rules)
     for earlier, later in TWICE:
         assert loaded[run.feed[earlier][KEY]].values["email"] == f"{later}@later.example"
+
+
+def test_drivers_of_the_older_shape_are_selected_drivers_whatever_else_is_on_the_page(
+    workdir: Path,
+) -> None:
+    shapes: list[Any] = [[{"label": "a"}], [], None, {"0": {"label": "b"}, "2": {"label": "c"}}]
+    records = [{KEY: number, "drivers": shape} for number, shape in enumerate(shapes, 1)]
+    records[3]["selected_drivers"] = {}
+    with Sandbox(records=records) as sandbox:
+        make_pipeline(workdir).run(make_source(sandbox, per_page=1))  # a page each
+
+    file = workdir / "customergauge.duckdb"
+    sql = f'SELECT {KEY}, "primary" FROM responses__selected_drivers ORDER BY {KEY}, _dlt_list_idx'
+    assert query(file, sql) == [(1, "a"), (4, "b"), (4, "c")]
+    assert {table for table, _ in read_back(file).types} >= {*TABLES}
+    assert "responses__drivers" not in {table for table, _ in read_back(file).types}

@@ -172,11 +172,14 @@ def test_names_too_long_for_a_file_are_shortened(workdir: Path) -> None:
     assert any(table.startswith("responses__deep__ddd") for table in tables)
 
 
-def test_lists_nested_without_end_are_kept_as_json(workdir: Path) -> None:
+@pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {"a": inner}])
+def test_what_is_nested_without_end_is_kept_as_json(
+    workdir: Path, wrap: Callable[[Any], Any]
+) -> None:
     nested: Any = "core"
-    for _ in range(200):
-        nested = [nested]
-    load(workdir, record(1, deep=nested, tags=nested))
+    for _ in range(600):
+        nested = wrap(nested)
+    load(workdir, record(1, deep=nested, tags=[{"deep": nested}]))
 
     assert str(read_back(workdir / FILE).responses[1]).count("core") == 2
 

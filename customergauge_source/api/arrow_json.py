@@ -33,7 +33,7 @@ def read_page(body: bytes, reader: Reader) -> tuple[pa.StructArray, int | None] 
         return reader.rows_of_arrow(data.values, body), cursor[
             "next"
         ].as_py() if cursor.is_valid else None
-    except (pa.ArrowInvalid, UnicodeDecodeError, NotAsDeclaredError):
+    except (pa.ArrowInvalid, UnicodeDecodeError, RecursionError, NotAsDeclaredError):
         return None
 
 

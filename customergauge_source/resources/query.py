@@ -59,8 +59,9 @@ class Query:
         """
         if type(self.per_page) is not int or self.per_page not in range(1, 1001):
             raise not_allowed("per_page", self.per_page, "a whole number from 1 to 1000")
-        cgid, reference = self.number_customergauge, self.outbound_filter
-        if reference is not None and not str(reference).strip():
+        cgid = self.number_customergauge
+        reference: object = self.outbound_filter  # whatever the caller's program has put there
+        if reference is not None and not (isinstance(reference, str) and reference.strip()):
             raise not_allowed("outbound_filter", reference, "a filter's reference")
         if cgid is not None and (type(cgid) is not int or cgid < 1):
             raise not_allowed("number_customergauge", cgid, "a whole number from 1 on")

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from customergauge_source.resources.resource import KEY, Resource
 from customergauge_source.resources.survey import BASE, BASE_OBJECTS, PROPERTIES
+from customergauge_source.tables.records import as_list
 from customergauge_source.tables.shape import SCALAR, Field, Shape, text, timestamp
 
 
@@ -19,11 +20,11 @@ def _put_right(record: dict[str, Any]) -> dict[str, Any]:
     """
     if isinstance(comment := record.get("comment"), str):
         record = {**record, "comment": {"original": comment}}
-    if "drivers" in record and record.get("selected_drivers") in (None, []):
-        drivers = record["drivers"]
-        if isinstance(drivers, list) or drivers is None:
+    if "drivers" in record and record.get("selected_drivers") in (None, [], {}):
+        drivers = as_list(record["drivers"])
+        if drivers is not None:
             record = {key: value for key, value in record.items() if key != "drivers"}
-            record["selected_drivers"] = [_driver(item) for item in drivers or ()]
+            record["selected_drivers"] = [_driver(item) for item in drivers]
     return record
 
 
@@ -45,6 +46,7 @@ RESPONSES: Final = Resource(
     put_right=_put_right,
     record=Shape(
         description="One row for each survey response.",
+        older=frozenset({"drivers"}),
         fields={
             KEY: Field("bigint", "CGID: the response's unique id in CustomerGauge."),
             "status": text("State of the survey record; 'response' once it was answered."),

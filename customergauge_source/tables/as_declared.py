@@ -75,7 +75,10 @@ def _object(
     for key, item in shape.lists.items():
         yield _list(_field(objects, key), item, (*table, *prefix, key), target)
     declared = shape.fields.keys() | shape.objects.keys() | shape.lists.keys()
-    for key in sorted({field.name for field in objects.type} - declared):
+    undeclared = {field.name for field in objects.type} - declared
+    if undeclared & shape.older:
+        raise NotAsDeclaredError
+    for key in sorted(undeclared):
         values = _field(objects, key)
         if values.null_count < len(values) and target.catalog.admits(table, (*prefix, key)):
             yield from _undeclared(values, table, (*prefix, key), target)
@@ -136,8 +139,8 @@ def _typed(values: pa.Array, data_type: DataType, target: Target) -> pa.Array:
     if not pa.types.is_floating(kind):
         return values.cast(pa.string())  # booleans and whole numbers as JSON spells them
     whole = pc.equal(values, pc.floor(values))
-    if pc.any(pc.greater_equal(pc.abs(values), _EXACT)).as_py():
-        raise NotAsDeclaredError  # digits are lost
+    if not pc.all(pc.less(pc.abs(values), _EXACT)).as_py():
+        raise NotAsDeclaredError  # digits are lost, or it is no number
     if pc.any(whole).as_py() and not target.writes_whole:
         raise AmbiguousNumberError
     numbers = zip(values.to_pylist(), whole.to_pylist(), strict=True)

@@ -16,7 +16,7 @@ from customergauge_source.tables.arrow import make_lists, make_struct, rejected_
 from customergauge_source.tables.catalog import Path, Target, is_too_deep
 from customergauge_source.tables.columns import Refuse, to_column
 from customergauge_source.tables.encoding import to_json
-from customergauge_source.tables.records import JsonObject
+from customergauge_source.tables.records import JsonObject, as_list
 from customergauge_source.tables.shape import OPEN, SCALAR, DataType, Shape
 
 
@@ -185,8 +185,8 @@ def _only(kind: type, objects: Sequence[JsonObject], key: str, refuse: Refuse) -
         if isinstance(value, kind):
             continue
         values[row] = None
-        if kind is list and isinstance(value, dict) and all(map(str.isdecimal, value)):
-            values[row] = [*value.values()]
+        if kind is list and (php := as_list(value)):
+            values[row] = php
         elif value not in (None, [], {}):
             refuse(row, value, "not a list" if kind is list else "not an object")
     return values

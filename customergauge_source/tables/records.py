@@ -58,6 +58,13 @@ def sort_out(
     return list(accepted.values()), rejected
 
 
+def as_list(value: object) -> list[Any] | None:
+    """Returns a list, also one with gaps as PHP sends it, or null; None if it is another value."""
+    if isinstance(value, dict) and all(map(str.isdecimal, value)):
+        return [*value.values()]
+    return [] if value is None else value if isinstance(value, list) else None
+
+
 def is_record(entry: object, key: str) -> bool:
     """Says whether something is a record with a key that needs no putting right."""
     return isinstance(entry, dict) and type(entry.get(key)) is int and entry[key] in BIGINT

@@ -29,12 +29,14 @@ class Shape:
         objects: Nested objects by their key; each is flattened into columns `key__field`.
         lists: Lists by their key; each is a child table `parent__key`.
         description: What a row of the table means; of use where the shape is a table.
+        older: Keys of older shapes, whose records have to be brought into this one.
     """
 
     fields: Mapping[str, Field] = field(default_factory=dict)
     objects: Mapping[str, Shape] = field(default_factory=dict)
     lists: Mapping[str, Shape] = field(default_factory=dict)
     description: str = ""
+    older: frozenset[str] = frozenset()
 
     @property
     def of_scalars(self) -> bool:
