@@ -109,7 +109,8 @@ def _in_documented_shape(record: Fields) -> Fields:
     if isinstance(record.get("comment"), str):
         record["comment"] = {"original": record["comment"]}
     drivers = record.get("drivers", "absent")
-    if record.get("selected_drivers") in (None, []) and isinstance(drivers, (list, type(None))):
+    is_empty = record.get("selected_drivers") in (None, [], {})
+    if is_empty and isinstance(drivers, (list, type(None))):
         record["selected_drivers"] = [
             {("primary" if key == "label" else key): value for key, value in driver.items()}
             if isinstance(driver, dict) and "primary" not in driver

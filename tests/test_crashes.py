@@ -143,7 +143,10 @@ def kill_at_work(
     """Starts the command and kills it after its first request; it may be done before that."""
     tokens = len(sandbox.tokens)
     running = command.start(sandbox, *options)
-    until(lambda: len(sandbox.tokens) > tokens)
+    try:
+        until(lambda: len(sandbox.tokens) > tokens)
+    except TimeoutError:
+        raise AssertionError(running.errors()) from None  # it ended before it asked for anything
     delay = chance.uniform(0, pace.working)
     time.sleep(delay / 2)
     change(sandbox, chance)
