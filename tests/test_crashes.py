@@ -246,6 +246,7 @@ HALF_DONE = {
         [("leave load", r"shutil.rmtree .*/normalize/extracted/")],
         "load",
     ),
+    "nothing is at the destination yet": ([("load", "sql< CREATE (SCHEMA|TABLE)")], "load"),
     "a schema is half written": ([("load", "os.rename .*/schemas/")], "load"),
     "a schema is ahead of the tables": (
         [("load", r'sql< CREATE TABLE .*_data"\."non_responses')],

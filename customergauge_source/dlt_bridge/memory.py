@@ -60,7 +60,9 @@ def go_on_from_destination(pipeline: Pipeline, source: str) -> dict[str, Any]:
         pipeline.normalize()
     if pipeline.list_normalized_load_packages():
         pipeline.load()
-    if source in pipeline.schemas:  # it may be ahead of the tables, which dlt would not notice
+    if (
+        stored and source in pipeline.schemas
+    ):  # it may be ahead of the tables, which dlt would not notice
         pipeline.schemas.remove_schema(source)
     pipeline.sync_destination()
     local = pipeline.state.get("sources", {}).get(source, {})
