@@ -60,9 +60,9 @@ def go_on_from_destination(pipeline: Pipeline, source: str) -> dict[str, Any]:
         pipeline.normalize()
     if pipeline.list_normalized_load_packages():
         pipeline.load()
-    if (
-        stored and source in pipeline.schemas
-    ):  # it may be ahead of the tables, which dlt would not notice
+    # The local schema may be ahead of the tables, which dlt would not notice. Where nothing is
+    # stored it has to stay: dlt looks with it whether the destination is empty.
+    if stored and source in pipeline.schemas:
         pipeline.schemas.remove_schema(source)
     pipeline.sync_destination()
     local = pipeline.state.get("sources", {}).get(source, {})
