@@ -208,13 +208,15 @@ steps = {
 for step in sys.argv[1:]:
     steps[step]()
 """
-# Ours comes first, or theirs waits for it: of a package that dlt itself takes up again after a kill
-# rows may come twice.
-STEPS = (("load", "run"), ("leave", "load"), ("load", "leave"))
+STEPS = (("load", "run"), ("run", "load"), ("leave", "load"), ("load", "leave"))
 
 
 def orders_lost(file: Path) -> list[str]:
-    """Returns what is missing of somebody else's orders, whose numbers have no gaps."""
+    """Returns what is missing of somebody else's orders, whose numbers have no gaps.
+
+    They may be there twice: dlt loads a package again that was staged, and not noted, when the
+    run was killed.
+    """
     ((count, following),) = query(file, "SELECT count(DISTINCT id), max(id) + 1 FROM orders")
     ((lines,),) = query(file, "SELECT count(DISTINCT sku) FROM orders__lines")
     complete = (count, lines) == (following, 3 * following)

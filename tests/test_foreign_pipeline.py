@@ -194,12 +194,11 @@ def test_an_older_copy_of_the_destination_costs_neither_ours_nor_what_another_so
     assert query(file, "SELECT sku FROM orders__items ORDER BY sku") == [("a1",), ("a2",)]
 
 
-def test_a_load_of_ours_that_is_pending_is_read_again_and_that_of_another_source_is_loaded(
-    workdir: Path, sandbox: Sandbox
-) -> None:
+def test_what_is_pending_in_the_pipeline_is_loaded_first(workdir: Path, sandbox: Sandbox) -> None:
     pipeline = make_pipeline(workdir)
     load_in_checkpoints(pipeline, make_source(sandbox, per_page=100), max_pages=1)
-    for source in (make_source(sandbox, per_page=100), shop(1), shop(2)):
+    pending = make_source(sandbox, per_page=100).add_limit(1)
+    for source in (pending, shop(1), shop(2)):
         pipeline.extract(source)
         pipeline.normalize() if source.name == "shop" else None
     sandbox.redeliver(sandbox.records[150]["number_customergauge"], nps=0, tags=[])
@@ -207,9 +206,23 @@ def test_a_load_of_ours_that_is_pending_is_read_again_and_that_of_another_source
     load_in_checkpoints(pipeline, make_source(sandbox, per_page=100))
 
     file = workdir / "customergauge.duckdb"
-    assert asked_cursors(sandbox)[0] == str(sandbox.keys[99])
+    assert asked_cursors(sandbox)[0] == str(sandbox.keys[199])
     assert differences(file, sandbox.records) == []
     assert query(file, "SELECT sku FROM orders__items ORDER BY sku") == [("a1",), ("a2",)]
+
+
+def test_the_pipeline_knows_afterwards_what_was_loaded(workdir: Path, sandbox: Sandbox) -> None:
+    pipeline = make_pipeline(workdir)
+    load_in_checkpoints(pipeline, make_source(sandbox))
+    assert pipeline.dataset()["responses"].fetchall()
+
+    pipeline.run(shop(1))
+    sandbox.arrive(10)
+    load_in_checkpoints(pipeline, make_source(sandbox))
+    pipeline.run(make_source(sandbox))
+
+    assert asked_cursors(sandbox) == [str(sandbox.keys[-1])]
+    assert dlt.current.pipeline() is pipeline
 
 
 def test_a_schema_contract_of_the_user_takes_the_declared_tables(

@@ -9,11 +9,13 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from urllib.parse import quote_plus
 
 import pytest
 import requests
 
+from customergauge_source import customergauge_source
 from customergauge_source.api.auth import CustomerGaugeCredentials
 from customergauge_source.exceptions import ApiContractError, CustomerGaugeError
 from customergauge_source.sandbox import TOKEN_PATH, Fault, Sandbox
@@ -21,7 +23,7 @@ from customergauge_source.sandbox.faults import KINDS
 from tests.command import Command
 from tests.everything_written import found
 from tests.scripted import Reply, scripted
-from tests.support import at_length, read
+from tests.support import at_length, environment, make_pipeline, read
 
 LOUD = {"RUNTIME__LOG_LEVEL": "DEBUG", "RUNTIME__REQUEST_TIMEOUT": "0.2"}
 PASSWORD = "warehouse-pass/word+91c7e2"
@@ -211,10 +213,17 @@ def test_credentials_show_nothing_when_printed() -> None:
             assert sandbox.tokens[0] not in shown
 
 
-def test_a_trace_holds_no_secret_when_unpickled(command: Command) -> None:
+def test_a_trace_holds_no_secret_when_unpickled(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Sandbox(responses=20) as sandbox:
-        assert command(sandbox, **LOUD).code == 0
-        trace = command.folder / "dlt" / "pipelines" / "customergauge" / "trace.pickle"
+        for name, value in environment(workdir, sandbox, **LOUD).items():
+            monkeypatch.setenv(name, value)
+        pipeline = make_pipeline(workdir)
+        pipeline.run(customergauge_source())
+        trace = Path(pipeline.working_dir, "trace.pickle")
         shown = pickle.loads(trace.read_bytes()).asstr(verbosity=2)  # noqa: S301 - our own
 
+        assert "client_id" in shown
         assert sandbox.client_secret not in shown
+

@@ -56,7 +56,7 @@ class Run:
     def _load(self, arguments: dict[str, Any]) -> None:
         from customergauge_source.cli.progress import Progress
         from customergauge_source.dlt_bridge import working_dir
-        from customergauge_source.load.checkpoints import load_in_checkpoints
+        from customergauge_source.load.checkpoints import load_alone
         from customergauge_source.load.lock import exclusive
 
         folder = working_dir.pipelines_dir()
@@ -66,22 +66,20 @@ class Run:
             self._committed = summary
             progress.committed(summary.checkpoints)
 
-        with exclusive(self._name, folder):
-            working_dir.clear(self._name)
+        with exclusive(self._name, folder), working_dir.emptied(Path(folder, self._name)):
             pipeline = self._make_pipeline(folder, progress)
             source = self._make_source(arguments)
             report.warn_if_thrown_away(pipeline)
-            with working_dir.without_data(pipeline):
-                summary = load_in_checkpoints(
-                    pipeline,
-                    source,
-                    checkpoint_pages=self._options.checkpoint_pages,
-                    max_pages=self._options.max_pages,
-                    full_refresh=self._options.full_refresh,
-                    on_checkpoint=commit,
-                )
-        summary.seconds = time.monotonic() - self._started
-        report.loaded(summary, pipeline, as_json=self._options.json)
+            summary = load_alone(
+                pipeline,
+                source,
+                checkpoint_pages=self._options.checkpoint_pages,
+                max_pages=self._options.max_pages,
+                full_refresh=self._options.full_refresh,
+                on_checkpoint=commit,
+            )
+            summary.seconds = time.monotonic() - self._started
+            report.loaded(summary, pipeline, as_json=self._options.json)
 
     def _check(self, arguments: dict[str, Any]) -> None:
         """Reads one record of each resource, and reaches the destination; loads nothing."""

@@ -1,7 +1,8 @@
-"""The working directory of a pipeline that is ours alone: scratch, for one run.
+"""The working directory of a load: scratch, for one run.
 
-dlt keeps state, schemas, packages and a trace there. A run begins with an empty one, so that
-nothing has to be known of what a killed run left; and no data stays behind when it ends.
+dlt keeps state, schemas and load packages there, and goes on where they say. A load of ours has a
+directory of its own, which is empty when it begins and gone when it ends; so nobody reads what a
+killed run left, and whatever else is in the pipeline stays as it is.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import dlt
 from dlt import Pipeline
 from dlt.common.pipeline import get_dlt_pipelines_dir
 
@@ -20,21 +23,54 @@ def pipelines_dir() -> str:
     return get_dlt_pipelines_dir()
 
 
-def clear(name: str) -> None:
-    """Removes a pipeline's working directory."""
-    folder = Path(pipelines_dir(), name)
-    if folder.exists():
-        shutil.rmtree(folder)
-
-
 @contextmanager
-def without_data(pipeline: Pipeline) -> Iterator[None]:
-    """Leaves state, schemas and trace in the working directory when it ends, but no data."""
+def emptied(folder: Path) -> Iterator[None]:
+    """Removes a folder before it is used, as a killed run may have left it, and afterwards."""
+    _remove(folder)
     try:
         yield
     finally:
-        for volume in (
-            pipeline._normalize_storage_config().normalize_volume_path,  # noqa: SLF001 - these
-            pipeline._load_storage_config().load_volume_path,  # noqa: SLF001 - are dlt's to know
-        ):
-            shutil.rmtree(volume, ignore_errors=True)
+        _remove(folder)
+
+
+def again(pipeline: Pipeline) -> Pipeline:
+    """Returns the same pipeline once more, with a working directory of its own.
+
+    What is pending in the pipeline is loaded first, by dlt: its state would go before a newer one.
+    """
+    normalized = pipeline.list_normalized_load_packages()
+    for load_id in {*pipeline.list_extracted_load_packages()} & {*normalized}:
+        # Only its removal was cut off, by a kill; dlt would stumble over it for ever.
+        pipeline._get_normalize_storage().extracted_packages.delete_package(load_id)  # noqa: SLF001
+    if pipeline.list_extracted_load_packages():
+        pipeline.normalize()
+    if pipeline.list_normalized_load_packages():
+        pipeline.load()
+    _remove(_folder(pipeline))
+    paths: Any = pipeline.schemas.config
+    return dlt.pipeline(
+        pipeline.pipeline_name,
+        pipelines_dir=str(_folder(pipeline)),
+        destination=pipeline.destination,
+        staging=pipeline.staging,
+        dataset_name=pipeline.dataset_name,
+        import_schema_path=paths.import_schema_path,
+        export_schema_path=paths.export_schema_path,
+        progress=pipeline.collector,
+    )
+
+
+def take_back(pipeline: Pipeline) -> None:
+    """Ends what `again` began: the pipeline is the active one, and knows what was committed."""
+    _remove(_folder(pipeline))
+    pipeline.activate()
+    pipeline.sync_destination()
+
+
+def _folder(pipeline: Pipeline) -> Path:
+    return Path(pipeline.working_dir, "customergauge_load")
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -17,7 +17,7 @@ from dlt.common.runtime import signals
 from dlt.common.typing import TRefreshMode
 from dlt.extract import DltSource
 
-from customergauge_source.dlt_bridge import extraction, memory
+from customergauge_source.dlt_bridge import extraction, memory, working_dir
 from customergauge_source.dlt_bridge.destinations import check_destination
 from customergauge_source.exceptions import (
     ApiError,
@@ -46,10 +46,9 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
 ) -> LoadSummary:
     """Loads the selected resources of a source to the end of their feeds, in checkpoints.
 
-    State and schema come from the destination; what a killed run of the source left in the
-    working directory is dropped, what is pending of other sources is loaded first. While a
-    package is loaded, the next pages are read already. A resource that cannot be read does not
-    keep the others from being loaded.
+    State and schema come from the destination, and load packages lie in a directory of their own;
+    what is pending in the pipeline is loaded first. While a package is loaded, the next pages are
+    read already. A resource that cannot be read does not keep the others from being loaded.
 
     Args:
         pipeline: Any dlt pipeline with an SQL destination.
@@ -67,6 +66,33 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
         CustomerGaugeError: Whatever goes wrong, with dlt's error as its cause; what
             `on_checkpoint` raises comes as it is.
     """
+    with exclusive(pipeline.pipeline_name, pipeline.pipelines_dir):
+        try:
+            with told_as_ours():
+                own = working_dir.again(pipeline)
+            return load_alone(
+                own,
+                source,
+                checkpoint_pages=checkpoint_pages,
+                max_pages=max_pages,
+                full_refresh=full_refresh,
+                on_checkpoint=on_checkpoint,
+            )
+        finally:
+            with told_as_ours():
+                working_dir.take_back(pipeline)
+
+
+def load_alone(  # noqa: PLR0913 - as above
+    pipeline: Pipeline,
+    source: DltSource,
+    *,
+    checkpoint_pages: int,
+    max_pages: int | None,
+    full_refresh: bool,
+    on_checkpoint: Callable[[LoadSummary], None],
+) -> LoadSummary:
+    """Does what `load_in_checkpoints` does, in a pipeline whose working directory is empty."""
     for name, value in (("checkpoint_pages", checkpoint_pages), ("max_pages", max_pages)):
         if value is not None and value < 1:
             raise ConfigurationError(f"{name} is {value}; allowed is a whole number from 1 on.")
@@ -75,9 +101,8 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
     for resource in source.selected_resources.values():
         if (reader := ResourceReader.of(resource)) is not None:
             reader.check_query(full_refresh=full_refresh)
-    folder = pipeline.pipelines_dir
-    with exclusive(pipeline.pipeline_name, folder), signals.intercepted_signals():
-        load = _Load(pipeline, source, on_checkpoint)
+    load = _Load(pipeline, source, on_checkpoint)
+    with signals.intercepted_signals():
         return load.run(checkpoint_pages, max_pages, full_refresh=full_refresh)
 
 
