@@ -93,6 +93,7 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
     mode: str = given["unknown_fields"] or "evolve"
     check_one_of("unknown_fields", mode, UNKNOWN_FIELDS)
     connected_app = _credentials(credentials)
+    client_id = str(connected_app.client_id)
     connect = partial(
         CustomerGaugeClient,
         base_url("api", given["region"], given["api_url"]),
@@ -100,14 +101,7 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
         connected_app,
     )
     for resource in dict.fromkeys([*RESOURCES, *asked]):
-        reader = ResourceReader(
-            resource,
-            connect,
-            client_id=str(connected_app.client_id),
-            query=query,
-            timezone=clock,
-            unknown_fields=mode,
-        )
+        reader = ResourceReader(resource, connect, client_id, query, clock, mode)
         yield reader.as_dlt_resource(selected=resource in asked)
 
 

@@ -15,7 +15,7 @@ from tests.support import TABLES, make_pipeline, make_source
 def test_dlt_still_needs_it(
     workdir: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables_step, "receive_arrow", lambda _schema, _tables: None)
+    monkeypatch.setattr(tables_step, "receive_arrow", lambda *_: None)
 
     with pytest.raises(PipelineStepFailed) as failed:
         make_pipeline(workdir).run(make_source(sandbox))

@@ -226,4 +226,3 @@ def test_a_trace_holds_no_secret_when_unpickled(
 
         assert "client_id" in shown
         assert sandbox.client_secret not in shown
-

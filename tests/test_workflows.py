@@ -186,8 +186,8 @@ def test_the_load_step_writes_a_summary_and_starts_over_if_that_was_chosen(
     code, log = runner.run(STEPS[-1:])
 
     assert code == 0, log
-    assert runner.summary.startswith("### CustomerGauge → duckdb, dataset `customergauge_data`")
-    assert "| `responses` | 300 |" in runner.summary
+    assert runner.summary.startswith("### CustomerGauge load\n\n```\nLoaded 300 responses in ")
+    assert "dataset customergauge_data" in runner.summary
     assert "::warning title=CustomerGauge load::" in log  # of a file that is thrown away
 
     runner.inputs = chosen | {"full_refresh": "true"}

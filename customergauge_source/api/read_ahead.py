@@ -16,7 +16,7 @@ from typing import Final
 from dlt.common.runtime import signals
 
 from customergauge_source.api.page import Page
-from customergauge_source.exceptions import ApiUnavailableError
+from customergauge_source.exceptions import ApiUnavailableError, CustomerGaugeError
 from customergauge_source.settings import RETRY_TOTAL
 
 BUFFER_BYTES: Final = 16 * 1024 * 1024
@@ -65,15 +65,17 @@ class Feed:
         """Whether an empty page was reached, and everything before it was taken."""
         return self._is_complete and not self._pages
 
-    def pages(self, after: int | None, at_once: Callable[[], int]) -> Iterator[list[Page]]:
+    def pages(self, after: int | None, at_once: int, limit: int | None) -> Iterator[list[Page]]:
         """Yields the pages after a cursor; goes on in the buffer if that is where it stands.
 
         Args:
             after: The stored cursor.
-            at_once: Says, each time, how many pages may come together if they are there.
+            at_once: How many pages may come together if they are there.
+            limit: How many come in all, for a load package; None for all.
 
         Raises:
-            CustomerGaugeError: What reading raised, once the pages before it are taken.
+            CustomerGaugeError: What reading raised. With a limit, the pages before it are a
+                package, and the next call raises it.
         """
         if self._thread is None:
             self.position = after
@@ -83,7 +85,17 @@ class Feed:
             self._thread.start()
         elif self.position != after:
             raise RuntimeError(f"The feed stands at {self.position}, the state at {after}.")
-        while pages := self._take(at_once()):
+        count = 0
+        while count != limit:
+            try:
+                pages = self._take(at_once if limit is None else min(at_once, limit - count))
+            except CustomerGaugeError:
+                if count and limit is not None:
+                    return
+                raise
+            if not pages:
+                return
+            count += len(pages)
             self.position = pages[-1].cursor
             yield pages
 

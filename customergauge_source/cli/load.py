@@ -56,7 +56,7 @@ class Run:
     def _load(self, arguments: dict[str, Any]) -> None:
         from customergauge_source.cli.progress import Progress
         from customergauge_source.dlt_bridge import working_dir
-        from customergauge_source.load.checkpoints import load_alone
+        from customergauge_source.load.checkpoints import Load
         from customergauge_source.load.lock import exclusive
 
         folder = working_dir.pipelines_dir()
@@ -70,14 +70,15 @@ class Run:
             pipeline = self._make_pipeline(folder, progress)
             source = self._make_source(arguments)
             report.warn_if_thrown_away(pipeline)
-            summary = load_alone(
+            options = self._options
+            summary = Load(
                 pipeline,
                 source,
-                checkpoint_pages=self._options.checkpoint_pages,
-                max_pages=self._options.max_pages,
-                full_refresh=self._options.full_refresh,
-                on_checkpoint=commit,
-            )
+                options.checkpoint_pages,
+                options.max_pages,
+                options.full_refresh,
+                commit,
+            ).run()
             summary.seconds = time.monotonic() - self._started
             report.loaded(summary, pipeline, as_json=self._options.json)
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 def loaded(summary: LoadSummary, pipeline: Pipeline, *, as_json: bool) -> None:
     """Tells what was loaded."""
-    _write(json.dumps(asdict(summary)) if as_json else "\n".join(_as_text(summary, pipeline)))
-    _to_github(_as_markdown(summary))
+    text = "\n".join(_as_text(summary, pipeline))
+    _write(json.dumps(asdict(summary)) if as_json else text)
+    _to_github(f"### CustomerGauge load\n\n```\n{text}\n```\n")
 
 
 def checked(pipeline: Pipeline, *, as_json: bool) -> None:
@@ -65,11 +66,7 @@ def committed(summary: LoadSummary | None) -> str:
 def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
     resources = summary.resources.items()
     loaded = ", ".join(f"{it.records:,} {name}" for name, it in resources if it.records)
-    yield (
-        f"Loaded {loaded} in {summary.seconds:.1f} s."
-        if loaded
-        else (f"No news, {summary.seconds:.1f} s.")
-    )
+    yield f"{f'Loaded {loaded} in' if loaded else 'No news,'} {summary.seconds:.1f} s."
     width = max(map(len, summary.tables), default=0)
     for name, rows in sorted(summary.tables.items()):
         yield f"  {name:<{width}}  {rows:>10,} rows"
@@ -84,7 +81,10 @@ def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
             f" {values:,} values (tables …__rejected_values)"
         )
     if not summary.caught_up:
-        yield f"There is more to read: {_how_it_goes_on(summary)}."
+        how = "the next run goes on at the cursor"
+        if any(it.pages and it.cursor is None for _, it in resources):
+            how = "a period, or a single response, has no cursor; run it again without --max-pages"
+        yield f"There is more to read: {how}."
     # Where it is, and a command that looks at it.
     client: Any = pipeline.destination_client()
     dataset = client.config.normalize_dataset_name(client.schema)  # as the destination spells it
@@ -97,42 +97,12 @@ def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
     yield f"look at it: {query}"
 
 
-def _how_it_goes_on(summary: LoadSummary) -> str:
-    if any(it.pages and it.cursor is None for it in summary.resources.values()):
-        return "a period, or a single response, has no cursor; run it again without --max-pages"
-    return "the next run goes on at the cursor"
-
-
 def _duckdb_file(pipeline: Pipeline) -> str | None:
     if not pipeline.destination.destination_type.endswith(".duckdb"):
         return None
     config: Any = pipeline.destination_client().config
     path, here = Path(config.credentials.database), Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-def _as_markdown(summary: LoadSummary) -> str:
-    end = "read to its end"
-    if not summary.caught_up:
-        end = f"not read to its end: {_how_it_goes_on(summary)}"
-    lines = [
-        f"### CustomerGauge → {summary.destination}, dataset `{summary.dataset}`",
-        "",
-        "| resource | records | pages | rejected | cursor |",
-        "|---|---:|---:|---:|---:|",
-        *(
-            f"| {name} | {it.records:,} | {it.pages:,} | {it.rejected:,} | {it.cursor} |"
-            for name, it in summary.resources.items()
-        ),
-        "",
-        "| table | rows in this run |",
-        "|---|---:|",
-        *(f"| `{name}` | {rows:,} |" for name, rows in sorted(summary.tables.items())),
-        "",
-        f"{summary.seconds:.1f} s; the feed was {end}.",
-        "",
-    ]
-    return "\n".join(lines)
 
 
 def _is_on_github() -> bool:

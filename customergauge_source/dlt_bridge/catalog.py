@@ -8,6 +8,7 @@ from datetime import tzinfo
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
+import dlt
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.extract import DltResource
@@ -25,13 +26,12 @@ _LONGEST_NAME: Final = 150
 """Characters of a name: dlt makes file names of those of tables, which the system limits to 255."""
 
 
-def reader_maker(
-    schema: Schema, resource: Resource, zone: tzinfo, unknown_fields: str
-) -> Callable[[], Reader]:
+def reader_maker(resource: Resource, zone: tzinfo, unknown_fields: str) -> Callable[[], Reader]:
     """Returns what makes, once, what makes rows of a resource's records.
 
     It looks at the extraction that is under way now; it may be called in another thread.
     """
+    schema = dlt.current.source_schema()
     known = _column_types(schema, extraction.current_resource())
 
     @cache

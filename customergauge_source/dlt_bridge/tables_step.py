@@ -12,13 +12,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import dlt
-from dlt.common.schema import Schema
 from dlt.extract import DltResource
 from dlt.extract.items import DataItemWithMeta
 from dlt.extract.items_transform import ItemTransform
 
 from customergauge_source.dlt_bridge import declare, extraction
-from customergauge_source.dlt_bridge.nested_arrow import receive_arrow, share
+from customergauge_source.dlt_bridge.nested_arrow import receive_arrow
 from customergauge_source.exceptions import ConfigurationError, UnknownFieldError
 from customergauge_source.resources.resource import Resource
 from customergauge_source.tables.records import RejectedRecord, is_record
@@ -56,14 +55,13 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         self.owner = owner
         self._resource = resource
 
-    def begin(self, schema: Schema, make_reader: Callable[[], Reader]) -> None:
-        """Begins a load package.
+    def begin(self, make_reader: Callable[[], Reader]) -> None:
+        """Begins a load package: puts the tables into the schema that is being extracted into.
 
         Args:
-            schema: The schema that is being extracted into; the tables are put into it.
             make_reader: Returns what makes rows of records that a user's step has seen.
         """
-        self._schema = schema
+        self._schema = schema = dlt.current.source_schema()
         self._make_reader = make_reader
         self._builder: ChainBuilder | None = None
         self._load_id = extraction.load_id()
@@ -90,7 +88,6 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         entries = build.rejected_records(self._load_id, name, self.rejected, by_place=by_place)
         tables.append(build.Table(declare.REJECTED_RECORDS_TABLE, "", entries))
         self.rejected = []
-        receive_arrow(self._schema, [table.name for table in tables if table.parent])
         counted = {name: "records", rejected_values_table(name): "rejected_values"}
         for table in tables:
             if table.name in counted:
@@ -98,7 +95,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
             if table.rows.num_rows or table.name in self.to_materialize:
                 self.to_materialize.discard(table.name)
                 yield dlt.mark.with_table_name(table.rows, table.name)
-        share(self._schema, declare.REJECTED_RECORDS_TABLE, name)
+        receive_arrow(self._schema, {table.name for table in tables} - {name}, name)
 
     def _rows_of(self, records: list[Any]) -> tuple[pa.StructArray]:
         name, key = self._resource.name, self._resource.key

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from dlt import Pipeline
@@ -66,114 +67,101 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
         CustomerGaugeError: Whatever goes wrong, with dlt's error as its cause; what
             `on_checkpoint` raises comes as it is.
     """
+    load = Load(pipeline, source, checkpoint_pages, max_pages, full_refresh, on_checkpoint)
     with exclusive(pipeline.pipeline_name, pipeline.pipelines_dir):
         try:
             with told_as_ours():
-                own = working_dir.again(pipeline)
-            return load_alone(
-                own,
-                source,
-                checkpoint_pages=checkpoint_pages,
-                max_pages=max_pages,
-                full_refresh=full_refresh,
-                on_checkpoint=on_checkpoint,
-            )
+                load.pipeline = working_dir.again(pipeline)
+            return load.run()
         finally:
             with told_as_ours():
                 working_dir.take_back(pipeline)
 
 
-def load_alone(  # noqa: PLR0913 - as above
-    pipeline: Pipeline,
-    source: DltSource,
-    *,
-    checkpoint_pages: int,
-    max_pages: int | None,
-    full_refresh: bool,
-    on_checkpoint: Callable[[LoadSummary], None],
-) -> LoadSummary:
-    """Does what `load_in_checkpoints` does, in a pipeline whose working directory is empty."""
-    for name, value in (("checkpoint_pages", checkpoint_pages), ("max_pages", max_pages)):
-        if value is not None and value < 1:
-            raise ConfigurationError(f"{name} is {value}; allowed is a whole number from 1 on.")
-    with told_as_ours():
-        check_destination(pipeline)
-    for resource in source.selected_resources.values():
-        if (reader := ResourceReader.of(resource)) is not None:
-            reader.check_query(full_refresh=full_refresh)
-    load = _Load(pipeline, source, on_checkpoint)
-    with signals.intercepted_signals():
-        return load.run(checkpoint_pages, max_pages, full_refresh=full_refresh)
+@dataclass
+class Load:
+    """One load, in a pipeline whose working directory is empty; see `load_in_checkpoints`."""
 
+    pipeline: Pipeline
+    source: DltSource
+    checkpoint_pages: int
+    max_pages: int | None
+    full_refresh: bool
+    on_checkpoint: Callable[[LoadSummary], None]
 
-class _Load:
-    """One run: package after package, resource after resource."""
+    def __post_init__(self) -> None:
+        """Checks what can be checked before anything is requested.
 
-    def __init__(
-        self, pipeline: Pipeline, source: DltSource, on_checkpoint: Callable[[LoadSummary], None]
-    ) -> None:
-        self._pipeline = pipeline
-        self._source = source
-        self._on_checkpoint = on_checkpoint
+        Raises:
+            ConfigurationError: An argument is not allowed, or does not go with another.
+        """
+        for name in ("checkpoint_pages", "max_pages"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ConfigurationError(f"{name} is {value}; allowed is a whole number from 1 on.")
+        with told_as_ours():
+            check_destination(self.pipeline)
+        selected = self.source.selected_resources.items()
+        self._readers = {name: ResourceReader.of(resource) for name, resource in selected}
+        for reader in filter(None, self._readers.values()):
+            reader.check_query(full_refresh=self.full_refresh)
         self._started = time.monotonic()
-        self._open = ExitStack()
-        self._is_connected = False
-        self._unread = set(source.selected_resources)
-        self._failure: CustomerGaugeError | None = None
+        self._unread = {*self._readers}
         self._summary = LoadSummary(
-            pipeline=pipeline.pipeline_name,
-            destination=pipeline.destination.destination_name,
-            dataset=pipeline.dataset_name or "",
+            pipeline=self.pipeline.pipeline_name,
+            destination=self.pipeline.destination.destination_name,
+            dataset=self.pipeline.dataset_name or "",
         )
 
-    def run(
-        self, checkpoint_pages: int, max_pages: int | None, *, full_refresh: bool
-    ) -> LoadSummary:
+    def run(self) -> LoadSummary:
         """Loads all selected resources; returns what was committed.
 
         Raises:
             CustomerGaugeError: What kept a resource from being read, after all others are loaded.
         """
-        with self._open:
+        failure: CustomerGaugeError | None = None
+        with signals.intercepted_signals(), ExitStack() as opened:
             with told_as_ours():
-                self._begin(full_refresh=full_refresh)
-            for name, resource in self._source.selected_resources.items():
-                reader = ResourceReader.of(resource)
-                cut = reader.in_packages(checkpoint_pages, max_pages) if reader else nullcontext()
+                self._begin()
+                if extraction.is_into("duckdb"):
+                    # dlt closes its last connection several times in each package, and each time
+                    # DuckDB writes its whole log into the file: so one is kept open.
+                    client: Any = self.pipeline.sql_client()
+                    opened.enter_context(client)
+            for name, reader in self._readers.items():
+                pages = (self.checkpoint_pages, self.max_pages)
                 try:
-                    with cut:
-                        self._read(name, max_pages, "drop_resources" if full_refresh else None)
+                    with reader.in_packages(*pages) if reader else nullcontext():
+                        self._read(name)
                 except (ApiError, TokenRefusedError) as error:
                     error.of(name)
-                    if self._failure is not None:
+                    if failure is not None:
                         logger.warning("%s", error)
-                    self._failure = self._failure or error
-        if self._failure is not None:
-            raise self._failure
+                    failure = failure or error
+        if failure is not None:
+            raise failure
         return self._summary
 
-    def _begin(self, *, full_refresh: bool) -> None:
-        source = self._source
-        states = memory.go_on_from_destination(self._pipeline, source.name)
+    def _begin(self) -> None:
+        states = memory.go_on_from_destination(self.pipeline, self.source.name)
         remember_resolved()
-        if full_refresh:
+        if self.full_refresh:
             # Before the tables are dropped: no cursor may outlive its data.
-            memory.forget_cursors(self._pipeline, source.name, source.selected_resources)
+            memory.forget_cursors(self.pipeline, self.source.name, self._readers)
             self._commit()
-            memory.forget_rejected(self._pipeline, source.selected_resources)
+            memory.forget_rejected(self.pipeline, self._readers)
             return
-        for name, resource in source.selected_resources.items():
-            if (reader := ResourceReader.of(resource)) is not None:
+        for name, reader in self._readers.items():
+            if reader is not None:
                 reader.check_zone(states.get(name, {}))
 
-    def _read(self, name: str, max_pages: int | None, refresh: TRefreshMode | None) -> None:
+    def _read(self, name: str) -> None:
         """Loads one resource to its end, or as far as may be."""
+        refresh: TRefreshMode | None = "drop_resources" if self.full_refresh else None
         at_end = False
         while not at_end:
             signals.raise_if_signalled()  # dlt notes a signal, and forgets it with the step
             with told_as_ours():
-                part = self._source.with_resources(name)
-                extracted = self._pipeline.extract(part, refresh=refresh)
+                extracted = self.pipeline.extract(self.source.with_resources(name), refresh=refresh)
                 rows = self._commit()
             refresh = None
             at_end = self._summary.add_counts(name, extracted)
@@ -183,22 +171,16 @@ class _Load:
             self._summary.seconds = time.monotonic() - self._started
             if rows is not None:
                 self._summary.add_package(rows)
-                self._on_checkpoint(self._summary)
-            if not at_end and self._summary.resources[name].pages == max_pages:
+                self.on_checkpoint(self._summary)
+            if not at_end and self._summary.resources[name].pages == self.max_pages:
                 break
 
     def _commit(self) -> dict[str, int] | None:
         """Normalizes and loads what was extracted; returns the rows of each table, if any."""
-        if not self._pipeline.list_extracted_load_packages():
+        if not self.pipeline.list_extracted_load_packages():
             return None
-        rows = self._pipeline.normalize().row_counts
-        if not self._pipeline.list_normalized_load_packages():
+        rows = self.pipeline.normalize().row_counts
+        if not self.pipeline.list_normalized_load_packages():
             return None  # an idle run extracts an empty package
-        if not self._is_connected and extraction.is_into("duckdb"):
-            # dlt closes its last connection several times in each package, and each time DuckDB
-            # writes its whole log into the file: so one is kept open.
-            client: Any = self._pipeline.sql_client()
-            self._open.enter_context(client)
-            self._is_connected = True
-        self._pipeline.load()
+        self.pipeline.load()
         return dict(rows)
