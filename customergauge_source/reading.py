@@ -17,7 +17,7 @@ from customergauge_source.api.page import ObjectDecoder, RowDecoder
 from customergauge_source.api.read_ahead import Feed
 from customergauge_source.dlt_bridge import extraction, memory
 from customergauge_source.dlt_bridge.catalog import reader_maker
-from customergauge_source.dlt_bridge.steps import check_pipeline, check_steps
+from customergauge_source.dlt_bridge.refusals import check_pipeline, check_steps
 from customergauge_source.dlt_bridge.tables_step import TablesStep, of_resource
 from customergauge_source.exceptions import (
     ApiError,

@@ -49,11 +49,7 @@ def hide(text: str) -> str:
 
 
 class HidingFilter(logging.Filter):
-    """Hides secrets in log records, and tracebacks if they are not asked for.
-
-    Args:
-        tracebacks: Whether a record keeps its traceback.
-    """
+    """Hides secrets in log records, and tracebacks if they are not asked for."""
 
     def __init__(self, *, tracebacks: bool) -> None:
         super().__init__()

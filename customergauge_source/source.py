@@ -11,9 +11,8 @@ import dlt
 from dlt.common.configuration.specs import BaseConfiguration, configspec
 from dlt.extract import DltResource
 
-from customergauge_source.api.address import base_url
 from customergauge_source.api.auth import CustomerGaugeCredentials
-from customergauge_source.api.client import CustomerGaugeClient
+from customergauge_source.api.client import CustomerGaugeClient, base_url
 from customergauge_source.dlt_bridge import settings
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.reading import ResourceReader

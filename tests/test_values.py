@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from customergauge_source.tables.columns import to_column
+from customergauge_source.tables.arrow import to_column
 from customergauge_source.tables.shape import DataType
 
 UTC: Final = ZoneInfo("UTC")

@@ -10,17 +10,13 @@ from pyarrow.json import ParseOptions, ReadOptions, read_json
 
 from customergauge_source.tables.as_declared import NotAsDeclaredError
 from customergauge_source.tables.read import Reader
+from customergauge_source.tables.values import UnfitError
 
 
 def read_page(body: bytes, reader: Reader) -> tuple[pa.StructArray, int | None] | None:
-    """Returns the rows of a page and its `cursor.next`.
+    """Returns the rows of a page and its `cursor.next`, from a body that is a JSON object.
 
-    Args:
-        body: An answer's body: a JSON object.
-        reader: Makes rows of records.
-
-    Returns:
-        None if the body has to be decoded, and its records put right value by value.
+    None if it has to be decoded, and its records put right value by value.
     """
     try:
         body.decode()  # which Arrow does not check
@@ -30,10 +26,9 @@ def read_page(body: bytes, reader: Reader) -> tuple[pa.StructArray, int | None] 
         data, cursor = answer["data"][0], answer["cursor"][0]
         if answer.num_rows != 1 or not data.is_valid:
             return None
-        return reader.rows_of_arrow(data.values, body), cursor[
-            "next"
-        ].as_py() if cursor.is_valid else None
-    except (pa.ArrowInvalid, UnicodeDecodeError, RecursionError, NotAsDeclaredError):
+        following = cursor["next"].as_py() if cursor.is_valid else None
+        return reader.rows_of_arrow(data.values, body), following
+    except (pa.ArrowInvalid, UnicodeDecodeError, RecursionError, UnfitError, NotAsDeclaredError):
         return None
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from dlt.common.configuration import resolve_configuration
 from dlt.common.configuration.specs import RuntimeConfiguration
 from dlt.sources.helpers.rest_client.client import RESTClient
 from requests import Response
 
-from customergauge_source.api.address import is_loopback
 from customergauge_source.api.auth import CustomerGaugeCredentials
 from customergauge_source.api.page import NotAsDocumentedError, ObjectDecoder, Page
 from customergauge_source.api.paginator import SyncCursorPaginator
 from customergauge_source.api.transport import RetryingSession, excerpt, raise_for_failure
-from customergauge_source.exceptions import ApiContractError
+from customergauge_source.exceptions import ApiContractError, ConfigurationError
+from customergauge_source.resources.query import check_one_of, not_allowed
+from customergauge_source.settings import REGIONS
 
+_LOOPBACK: Final = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 TOKEN_PATH: Final = "oauth2/token"  # noqa: S105 - a path, not a secret
 
 
@@ -50,7 +54,7 @@ class CustomerGaugeClient(RESTClient):
         credentials.session = self._retrying
         credentials.access_token_url = f"{auth_url}/{TOKEN_PATH}"
         self._decoder = decoder
-        if is_loopback(api_url) and is_loopback(auth_url):
+        if _is_loopback(api_url) and _is_loopback(auth_url):
             self._retrying.trust_env = False  # a proxy would get to see what stays on this machine
         super().__init__(base_url=api_url, auth=credentials, session=self._retrying, config=runtime)
 
@@ -58,11 +62,6 @@ class CustomerGaugeClient(RESTClient):
         self, path: str, params: Mapping[str, Any], cursor: int | None = None
     ) -> Iterator[Page]:
         """Yields pages from the oldest record on, or from a cursor on, until one is empty.
-
-        Args:
-            path: Path of the endpoint.
-            params: What to ask for, on every page.
-            cursor: Where to go on.
 
         Raises:
             ApiError: The API failed, refused the request or broke its contract.
@@ -105,3 +104,48 @@ class CustomerGaugeClient(RESTClient):
             f"GET {response.url} answered {response.status_code}, but not as documented: expected"
             f" {excerpt(expected, 100)}; it begins: {excerpt(response.content)}"
         )
+
+
+def base_url(service: str, region: str | None, url: str | None) -> str:
+    """Returns scheme and host of a service, `api` or `auth`.
+
+    Args:
+        service: The service; `{service}_url` is the name of the setting.
+        region: One of the regions of the Host Region table of GET Responses (v7).
+        url: Scheme and host to use in its place.
+
+    Raises:
+        ConfigurationError: Neither is given, or one is not allowed.
+    """
+    if region is not None:
+        check_one_of("region", region, REGIONS)
+    if url is None and region is None:
+        raise ConfigurationError(
+            f"region is missing: it says where the account is hosted, as {service}_url would.",
+            f"Set region to one of {', '.join(REGIONS)}: in .dlt/secrets.toml or"
+            " .dlt/config.toml under [sources.customergauge], as environment variable"
+            " SOURCES__CUSTOMERGAUGE__REGION, or with --region.",
+        )
+    if url is None:
+        return f"https://{service}.{region}.customergauge.com"
+    allowed = f"scheme and host alone, such as https://{service}.eu.customergauge.com"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise not_allowed(f"{service}_url", url, allowed) from None
+    extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    if parts.scheme not in ("http", "https") or not host or extra:
+        raise not_allowed(f"{service}_url", f"{parts.scheme}://{host}/…", allowed)
+    if parts.scheme == "http" and not _LOOPBACK.fullmatch(host):
+        raise ConfigurationError(
+            f"{service}_url is plain http, and {host} is not this machine.",
+            "Use https; the credentials would be readable on the way.",
+        )
+    where = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{where}" + (f":{port}" if port else "")
+
+
+def _is_loopback(url: str) -> bool:
+    """Says whether an address is on this machine."""
+    return bool(_LOOPBACK.fullmatch(urlsplit(url).hostname or ""))

@@ -55,11 +55,7 @@ class Page:
 
 
 class ObjectDecoder:
-    """Decodes the pages of a resource into records that are JSON objects.
-
-    Args:
-        resource: The resource.
-    """
+    """Decodes the pages of a resource into records that are JSON objects."""
 
     def __init__(self, resource: Resource) -> None:
         self._resource = resource
@@ -85,12 +81,7 @@ class ObjectDecoder:
 
 
 class RowDecoder(ObjectDecoder):
-    """Decodes the pages of a resource into rows of an Arrow array.
-
-    Args:
-        resource: The resource.
-        make_reader: Returns what makes rows of records, from the first ones that come.
-    """
+    """Decodes the pages of a resource into rows of an Arrow array."""
 
     def __init__(self, resource: Resource, make_reader: Callable[[], Reader]) -> None:
         super().__init__(resource)

@@ -26,12 +26,8 @@ class SyncCursorPaginator(BasePaginator):
     The cursor has to grow with every page that has data; an empty page ends the feed, whatever
     cursor it carries.
 
-    Args:
-        broken: Makes the error for an answer that is not as expected.
-        cursor: Where to go on, or None for the oldest record.
-
     Attributes:
-        cursor: The last cursor that came with data.
+        cursor: The last cursor that came with data; None for the oldest record.
     """
 
     def __init__(

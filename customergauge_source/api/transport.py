@@ -31,12 +31,7 @@ logger = logging.getLogger("customergauge_source")
 
 
 class TransientAnswerError(Exception):
-    """An answer that is worth another try.
-
-    Args:
-        message: What was answered.
-        retry_after: Seconds that the API asked to wait, if it did.
-    """
+    """An answer that is worth another try, after the seconds that the API asked to wait, if any."""
 
     def __init__(self, message: str, retry_after: float | None) -> None:
         super().__init__(message)

@@ -31,11 +31,7 @@ _NAME = "customergauge"
 
 
 class Run:
-    """One run of the command.
-
-    Args:
-        options: What the command line says.
-    """
+    """One run of the command."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -56,8 +52,8 @@ class Run:
     def _load(self, arguments: dict[str, Any]) -> None:
         from customergauge_source.cli.progress import Progress
         from customergauge_source.dlt_bridge import working_dir
+        from customergauge_source.dlt_bridge.working_dir import exclusive
         from customergauge_source.load.checkpoints import Load
-        from customergauge_source.load.lock import exclusive
 
         folder = working_dir.pipelines_dir()
         progress = Progress()
@@ -102,7 +98,7 @@ class Run:
     def _make_pipeline(self, folder: str, progress: Collector) -> Pipeline:
         import dlt
 
-        from customergauge_source.dlt_bridge.destinations import check_destination
+        from customergauge_source.dlt_bridge.refusals import check_destination
 
         options = self._options
         destination = options.destination or dlt.config.get("destination_type", str) or "duckdb"

@@ -40,13 +40,7 @@ yaml.add_representer(NobodysTable, lambda dumper, table: dumper.represent_dict(t
 
 
 def receive_arrow(schema: Schema, tables: Iterable[str], resource: str) -> None:
-    """Makes tables of the schema under extraction nobody's, so that they may receive Arrow data.
-
-    Args:
-        schema: The schema of the source that is being extracted.
-        tables: Names of tables; those not in the schema yet must come again later.
-        resource: The resource that fills them.
-    """
+    """Makes tables of the schema under extraction nobody's, after a resource has filled them."""
     for name in schema.tables.keys() & tables:
         table = NobodysTable(schema.tables[name], resource)
         schema.tables[name] = cast("TTableSchema", table)

@@ -37,11 +37,8 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
 
     It counts `records` and `rejected_values`, as its metrics in dlt's trace.
 
-    Args:
-        resource: The resource.
-        owner: What reads it; `load_in_checkpoints` finds it here.
-
     Attributes:
+        owner: What reads the resource; `load_in_checkpoints` finds it here.
         rejected: Entries that are no loadable records, each with the cursor of its page; they go
             with the next tables.
         to_materialize: Tables that are not at the destination yet; the next tables bring them.
@@ -56,11 +53,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         self._resource = resource
 
     def begin(self, make_reader: Callable[[], Reader]) -> None:
-        """Begins a load package: puts the tables into the schema that is being extracted into.
-
-        Args:
-            make_reader: Returns what makes rows of records that a user's step has seen.
-        """
+        """Begins a load package: puts the tables into the schema that is being extracted into."""
         self._schema = schema = dlt.current.source_schema()
         self._make_reader = make_reader
         self._builder: ChainBuilder | None = None

@@ -16,11 +16,42 @@ from typing import Any
 import dlt
 from dlt import Pipeline
 from dlt.common.pipeline import get_dlt_pipelines_dir
+from filelock import FileLock, Timeout
+
+from customergauge_source.exceptions import ConfigurationError, PipelineLockedError
 
 
 def pipelines_dir() -> str:
     """Returns the folder in which dlt keeps the working directories of pipelines."""
     return get_dlt_pipelines_dir()
+
+
+@contextmanager
+def exclusive(name: str, pipelines_dir: str) -> Iterator[None]:
+    """Keeps other runs of a pipeline on this machine out; the lock goes with the process.
+
+    Raises:
+        PipelineLockedError: Another run has it.
+        ConfigurationError: The folder cannot be written.
+    """
+    folder = Path(pipelines_dir)
+    lock = FileLock(folder / f"{name}.lock", is_singleton=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise PipelineLockedError(
+            f"Another run holds the pipeline {name} ({lock.lock_file})."
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"dlt's folder {folder} cannot be written: {error.strerror}.",
+            "Make it writable, or set DLT_DATA_DIR to a folder that is.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

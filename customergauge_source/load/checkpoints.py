@@ -19,7 +19,8 @@ from dlt.common.typing import TRefreshMode
 from dlt.extract import DltSource
 
 from customergauge_source.dlt_bridge import extraction, memory, working_dir
-from customergauge_source.dlt_bridge.destinations import check_destination
+from customergauge_source.dlt_bridge.refusals import check_destination
+from customergauge_source.dlt_bridge.working_dir import exclusive
 from customergauge_source.exceptions import (
     ApiError,
     ConfigurationError,
@@ -27,7 +28,6 @@ from customergauge_source.exceptions import (
     TokenRefusedError,
 )
 from customergauge_source.load.explain import told_as_ours
-from customergauge_source.load.lock import exclusive
 from customergauge_source.load.summary import LoadSummary
 from customergauge_source.reading import ResourceReader
 from customergauge_source.secrecy import remember_resolved

@@ -43,14 +43,9 @@ _EXTRAS: Final = ("bigquery", "snowflake")
 
 
 def explain(error: BaseException) -> CustomerGaugeError:
-    """Returns an exception as one of ours: what happened, what to do, and an exit code.
+    """Returns what this package or dlt raised as one of our errors, of the kind to act on.
 
-    Args:
-        error: What was raised, by this package or by dlt, such as what `pipeline.run` raises.
-
-    Returns:
-        An error of the kind that the user has to act on; a plain `CustomerGaugeError`, with exit
-        code 1, for what nobody foresaw.
+    A plain `CustomerGaugeError`, with exit code 1, stands for what nobody foresaw.
     """
     causes = list(_causes(error))
     for cause in causes:

@@ -1,14 +1,16 @@
-"""The declared shape in Arrow's terms, and arrays made of others."""
+"""The declared shape in Arrow's terms; JSON values, lists and objects as Arrow arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from customergauge_source.tables.shape import REJECTED_VALUES, SCALAR, Shape
+from customergauge_source.tables.shape import REJECTED_VALUES, DataType, Shape
+from customergauge_source.tables.values import UnfitError, converter
 
 ARROW_TYPES: Final[Mapping[str, pa.DataType]] = {
     "text": pa.string(),
@@ -17,6 +19,18 @@ ARROW_TYPES: Final[Mapping[str, pa.DataType]] = {
     "bool": pa.bool_(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
+
+Refuse = Callable[[int, Any, str], None]
+"""Is told the row, the value and the reason of a value that cannot be taken."""
+
+_SAFE: Final = (datetime(1, 1, 2), datetime(2037, 12, 31))  # noqa: DTZ001 - wall clocks
+"""Arrow goes below the year 1, and knows no summer time after 2037."""
+_UNFIT: Final = (
+    pa.ArrowInvalid,
+    pa.ArrowTypeError,
+    pa.ArrowNotImplementedError,
+    OverflowError,
+)
 
 
 def json_type(shape: Shape) -> pa.StructType:
@@ -43,7 +57,9 @@ def make_struct(columns: Sequence[tuple[str, pa.Array]], length: int) -> pa.Stru
 
 def make_lists(lengths: pa.Array, items: pa.Array) -> pa.ListArray:
     """Returns lists of these lengths, made of all their items; an empty list is never null."""
-    return pa.ListArray.from_arrays(_offsets(lengths), items)
+    zero = pa.array([0], pa.int32())
+    ends = pc.cumulative_sum(lengths).cast(pa.int32())
+    return pa.ListArray.from_arrays(pa.concat_arrays([zero, ends]), items)
 
 
 def lengths_of(lists: pa.ListArray) -> pa.Array:
@@ -51,23 +67,61 @@ def lengths_of(lists: pa.ListArray) -> pa.Array:
     return pc.fill_null(pc.list_value_length(lists), 0)
 
 
-def scalars_as_objects(items: pa.Array) -> pa.StructArray:
-    """Returns the items of a list of scalars as objects with one key, `value`."""
-    return pa.StructArray.from_arrays([items], [SCALAR])
-
-
 def rejected_lists(rows: Sequence[Sequence[Mapping[str, str]]]) -> pa.ListArray:
     """Returns the rejected values of each row as the lists that they are loaded as."""
     return pa.array(rows, pa.list_(json_type(REJECTED_VALUES)))
 
 
-def nothing_rejected(length: int) -> pa.ListArray:
-    """Returns an empty list of rejected values for each row."""
-    items = pa.array([], json_type(REJECTED_VALUES))
-    return pa.ListArray.from_arrays(pa.array([0] * (length + 1), pa.int32()), items)
+def to_column(values: list[Any], data_type: DataType, zone: tzinfo, refuse: Refuse) -> pa.Array:
+    """Returns a column of these JSON values.
+
+    They are taken as they are, at the speed of Arrow; only if the column does not take one
+    of them, each is put right on its own, or refused.
+    """
+    try:
+        return _as_sent(values, data_type, zone)
+    except _UNFIT:
+        convert = converter(data_type, zone)
+    fit: list[Any] = []
+    for row, value in enumerate(values):
+        try:
+            fit.append(None if value is None else convert(value))
+        except UnfitError as unfit:  # noqa: PERF203 - each value on its own is the point
+            refuse(row, value, str(unfit))
+            fit.append(None)
+    return pa.array(fit, ARROW_TYPES[data_type])
 
 
-def _offsets(lengths: pa.Array) -> pa.Array:
-    """Returns where each list begins and, at last, where the last one ends."""
-    zero = pa.array([0], pa.int32())
-    return pa.concat_arrays([zero, pc.cumulative_sum(lengths).cast(pa.int32())])
+def timestamps(texts: pa.StringArray, zone: tzinfo) -> pa.Array:
+    """Returns timestamps that are spelled in any way that a timestamp column takes.
+
+    Raises:
+        UnfitError: One of the texts is no timestamp.
+    """
+    try:
+        return _local_timestamps(texts, zone)
+    except _UNFIT:
+        convert = converter("timestamp", zone)
+    fit = [None if text is None else convert(text) for text in texts.to_pylist()]
+    return pa.array(fit, ARROW_TYPES["timestamp"])
+
+
+def _as_sent(values: list[Any], data_type: DataType, zone: tzinfo) -> pa.Array:
+    arrow_type = ARROW_TYPES[data_type]
+    if data_type == "timestamp":
+        return _local_timestamps(pa.array(values, pa.string()), zone)
+    if data_type == "text":
+        return pa.array(values, arrow_type)
+    # Told to make integers, Arrow would cut 9.5 to 9; so it is asked what it sees.
+    seen = pa.array(values)
+    if seen.type not in (arrow_type, pa.null()):
+        raise pa.ArrowTypeError(f"{seen.type} is not {arrow_type}")
+    return seen.cast(arrow_type)
+
+
+def _local_timestamps(texts: pa.StringArray, zone: tzinfo) -> pa.Array:
+    local = texts.cast(pa.timestamp("us"))
+    bounds = pc.min_max(local).as_py()
+    if bounds["min"] is not None and not _SAFE[0] < bounds["min"] <= bounds["max"] < _SAFE[1]:
+        raise pa.ArrowInvalid("outside of the years that Arrow and Python agree on")
+    return pc.assume_timezone(local, str(zone)).cast(ARROW_TYPES["timestamp"])

@@ -17,14 +17,12 @@ from customergauge_source.tables.arrow import (
     lengths_of,
     make_lists,
     make_struct,
-    nothing_rejected,
-    scalars_as_objects,
+    rejected_lists,
+    timestamps,
 )
 from customergauge_source.tables.catalog import Path, Target, is_too_deep
-from customergauge_source.tables.columns import timestamps
 from customergauge_source.tables.encoding import to_json
-from customergauge_source.tables.shape import OPEN, DataType, Shape
-from customergauge_source.tables.values import UnfitError
+from customergauge_source.tables.shape import OPEN, SCALAR, DataType, Shape
 
 _Column = tuple[str, pa.Array]
 _EXACT: Final = 2.0**53
@@ -42,19 +40,16 @@ class AmbiguousNumberError(NotAsDeclaredError):
 def rows_of_arrow(records: pa.StructArray, target: Target) -> pa.StructArray:
     """Returns rows, whose fields are the columns and the lists of child rows.
 
-    Args:
-        records: Records that are as declared, or are undeclared and unambiguous.
-        target: The tables that they are for.
-
     Raises:
         NotAsDeclaredError: Something has to be put right.
+        UnfitError: A timestamp has to.
     """
     keys = _field(records, target.key)
     if keys.null_count or len(pc.unique(keys)) != len(keys):
         raise NotAsDeclaredError
     columns = [
         *_object(records, target.shape, (target.root,), (), target),
-        (target.rejected_values, nothing_rejected(len(records))),
+        (target.rejected_values, rejected_lists([()] * len(records))),
     ]
     rows = make_struct(columns, len(records))
     tables = [*_tables(rows.type)]
@@ -68,8 +63,10 @@ def _object(
 ) -> Iterator[_Column]:
     """Yields the columns and lists of an object that every row has."""
     for key, column in shape.fields.items():
-        name = target.catalog.name((*prefix, key))
-        yield name, _declared(_field(objects, key), column.type, target)
+        values = _field(objects, key)
+        if column.type == "timestamp":
+            values = timestamps(values, target.zone)
+        yield target.catalog.name((*prefix, key)), values
     for key, nested in shape.objects.items():
         yield from _object(_field(objects, key), nested, table, (*prefix, key), target)
     for key, item in shape.lists.items():
@@ -87,20 +84,11 @@ def _object(
 def _list(lists: pa.ListArray, shape: Shape, path: Path, target: Target) -> _Column:
     items = pc.list_flatten(lists)
     if not pa.types.is_struct(items.type):
-        items = scalars_as_objects(items)
+        items = make_struct([(SCALAR, items)], len(items))
     columns = [*_object(items, shape, path, (), target)]
     return target.catalog.name(path), make_lists(
         lengths_of(lists), make_struct(columns, len(items))
     )
-
-
-def _declared(values: pa.Array, data_type: DataType, target: Target) -> pa.Array:
-    if data_type != "timestamp":
-        return values
-    try:
-        return timestamps(values, target.zone)
-    except UnfitError:
-        raise NotAsDeclaredError from None
 
 
 def _undeclared(values: pa.Array, table: Path, path: Path, target: Target) -> Iterator[_Column]:
@@ -116,17 +104,13 @@ def _undeclared(values: pa.Array, table: Path, path: Path, target: Target) -> It
     items = pc.list_flatten(values) if pa.types.is_list(kind) else values
     if not len(items) or items.type == pa.struct([]) == kind:
         return
-    if catalog.has_column(home, name) or is_too_deep(table, path) or _is_odd(items.type):
+    is_odd = pa.types.is_list(items.type) or pa.types.is_null(items.type)
+    if catalog.has_column(home, name) or is_too_deep(table, path) or is_odd:
         raise NotAsDeclaredError
     if pa.types.is_struct(kind):
         yield from _object(values, OPEN, table, path, target)
     else:
         yield _list(values, OPEN, (*table, *path), target)
-
-
-def _is_odd(kind: pa.DataType) -> bool:
-    """Says whether a list's items are lists or null."""
-    return bool(pa.types.is_list(kind) or pa.types.is_null(kind))
 
 
 def _typed(values: pa.Array, data_type: DataType, target: Target) -> pa.Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 import pyarrow as pa
@@ -44,10 +44,11 @@ def join(pages: Sequence[pa.StructArray], key: str) -> Iterator[pa.StructArray]:
         yield from [joined] if is_distinct else some
 
 
+@dataclass
 class ChainBuilder:
     """Builds the chain of tables of one resource, for one load package.
 
-    Args:
+    Attributes:
         root: Name of the root table.
         key: The column that tells records apart; every table has it.
         load_id: dlt's id of the load package.
@@ -55,25 +56,20 @@ class ChainBuilder:
             load package; the first one's is 0.
     """
 
-    def __init__(self, root: str, key: str, load_id: str, version: int = 0) -> None:
-        self._root = root
-        self._key = key
-        self._load_id = load_id
-        self._version = version
-        self._pages = 0
-        self._seen: set[int] = set()
+    root: str
+    key: str
+    load_id: str
+    version: int = 0
+    _pages: int = 0
+    _seen: set[int] = field(default_factory=set)
 
     def build(self, rows: pa.StructArray) -> Iterator[Table]:
-        """Yields the tables of these rows, each parent before its children.
-
-        Args:
-            rows: Rows with distinct keys.
-        """
-        numbers = rows.field(self._key)
+        """Yields the tables of rows with distinct keys, each parent before its children."""
+        numbers = rows.field(self.key)
         ids = self._row_ids(numbers)
-        load_id = {"_dlt_load_id": pa.repeat(pa.scalar(self._load_id), len(rows))}
+        load_id = {"_dlt_load_id": pa.repeat(pa.scalar(self.load_id), len(rows))}
         keys = Keys(record=numbers, root=ids, row=ids)
-        yield from self._tables(self._root, "", rows, keys, load_id)
+        yield from self._tables(self.root, "", rows, keys, load_id)
 
     def _tables(
         self,
@@ -86,8 +82,8 @@ class ChainBuilder:
         fields = dict(zip(rows.type.names, rows.flatten(), strict=True))
         lists = {key: values for key, values in fields.items() if pa.types.is_list(values.type)}
         columns = {key: values for key, values in fields.items() if key not in lists}
-        never_null = set() if parent else {self._key}
-        columns |= {**dict(keys.columns(self._key)), **extra}
+        never_null = set() if parent else {self.key}
+        columns |= {**dict(keys.columns(self.key)), **extra}
         yield Table(name, parent, _table(columns, never_null))
         for table, values in lists.items():
             below = keys.below(f".{table.removeprefix(f'{name}__')}.", lengths_of(values))
@@ -101,10 +97,10 @@ class ChainBuilder:
         """
         coming = numbers.to_pylist()
         ids = numbers.cast(pa.string())
-        if self._version or not self._seen.isdisjoint(coming):
+        if self.version or not self._seen.isdisjoint(coming):
             self._pages += 1
-            later = f"~{self._version:04}{self._pages:08}"
-            suffixes = [later if self._version or it in self._seen else "" for it in coming]
+            later = f"~{self.version:04}{self._pages:08}"
+            suffixes = [later if self.version or it in self._seen else "" for it in coming]
             ids = pc.binary_join_element_wise(ids, pa.array(suffixes, pa.string()), "")
         self._seen.update(coming)
         return ids
@@ -119,14 +115,9 @@ def rejected_records(
 ) -> pa.Table:
     """Returns the table of entries that are no loadable records.
 
-    Their row ids are made of what they were and where they stood: on the same page, read again,
-    they are the same.
-
-    Args:
-        load_id: dlt's id of the load package.
-        resource: Name of the resource that they were read for.
-        rejected: The entries, each with the cursor that its page came back with.
-        by_place: Whether the place counts; not where the feed brings an entry again elsewhere.
+    Each comes with the cursor that its page came back with. Their row ids are made of what they
+    were and where they stood, or `by_place` not, as where the feed brings an entry again elsewhere;
+    so an entry that is read again has the same.
     """
     values = {
         "record": [entry.record for _, entry in rejected],

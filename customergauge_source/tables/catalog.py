@@ -39,12 +39,7 @@ class Catalog:
         self._admit = admit
 
     def admits(self, table_path: Path, path: Path) -> bool:
-        """Says whether an undeclared field is loaded: one that is known always is.
-
-        Args:
-            table_path: Path of the table that its object belongs to.
-            path: Path of the field below it.
-        """
+        """Says whether an undeclared field is loaded; one that is known always is."""
         return self._is_known(table_path, path) or self._admit(".".join((*table_path[1:], *path)))
 
     def _is_known(self, table_path: Path, path: Path) -> bool:

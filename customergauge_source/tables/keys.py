@@ -32,11 +32,7 @@ class Keys:
     index: pa.Array | None = None
 
     def columns(self, key: str) -> Iterator[tuple[str, pa.Array]]:
-        """Yields the key columns of the table.
-
-        Args:
-            key: Name of the record's key, which every table below the root has, too.
-        """
+        """Yields the key columns of the table; `key` is the record's, which children have, too."""
         if self.parent is not None:
             yield key, self.record
             yield "_dlt_root_id", self.root
@@ -47,9 +43,7 @@ class Keys:
     def below(self, name: str, lengths: pa.Array) -> Keys:
         """Returns the keys of the items of lists with these lengths, one list a row.
 
-        Args:
-            name: Tells the lists of a row apart in the ids of their items.
-            lengths: How long the list is in each row.
+        The name tells the lists of a row apart in the ids of their items.
         """
         count = pc.sum(lengths).as_py() or 0
         positions = pc.subtract(pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int32()), count)), 1)

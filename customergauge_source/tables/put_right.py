@@ -6,79 +6,74 @@ take becomes a row of the table of rejected values.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from itertools import chain, repeat
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from customergauge_source.tables.arrow import make_lists, make_struct, rejected_lists
-from customergauge_source.tables.catalog import Path, Target, is_too_deep
-from customergauge_source.tables.columns import Refuse, to_column
+from customergauge_source.tables.arrow import (
+    Refuse,
+    make_lists,
+    make_struct,
+    rejected_lists,
+    to_column,
+)
+from customergauge_source.tables.catalog import Catalog, Path, Target, is_too_deep
 from customergauge_source.tables.encoding import to_json
 from customergauge_source.tables.records import JsonObject, as_list
 from customergauge_source.tables.shape import OPEN, SCALAR, DataType, Shape
 
 
 def rows_of_objects(records: Sequence[JsonObject], target: Target) -> pa.StructArray:
-    """Returns rows, whose fields are the columns and the lists of child rows.
-
-    Args:
-        records: Records with distinct keys.
-        target: The tables that they are for.
-    """
-    page = _Page(target, len(records))
+    """Returns the rows of records with distinct keys: columns, and lists of child rows."""
+    page = _Page(target, [[] for _ in records], {target.rejected_values: ()})
     columns = page.columns((target.root,), target.shape, records, range(len(records)))
     columns[target.rejected_values] = rejected_lists(page.rejected)
     return make_struct([*columns.items()], len(records))
 
 
+@dataclass(frozen=True)
 class _Page:
-    """What all tables of a page share."""
+    """What all tables of a page share: what is rejected, by record, and who has which name."""
 
-    def __init__(self, target: Target, length: int) -> None:
-        self.target = target
-        self.catalog = target.catalog
-        self.rejected: list[list[dict[str, str]]] = [[] for _ in range(length)]
-        self._claims: dict[str, Path] = {target.rejected_values: ()}  # no list of the API's
+    target: Target
+    rejected: list[list[dict[str, str]]]
+    claims: dict[str, Path]
 
     def columns(
         self, path: Path, shape: Shape, objects: Sequence[JsonObject], owners: Sequence[int]
     ) -> dict[str, pa.Array]:
         """Returns the columns and lists of one table.
 
-        Args:
-            path: Path of the table.
-            shape: What is declared of its rows.
-            objects: Its rows.
-            owners: For each row the place of its record in the page.
+        Of each object, a row of it, the owner is the place of its record in the page.
         """
-        level = _Level(self, path, owners)
+        level = _Level(self, self.target.catalog, path, owners, {})
         level.add_object((), shape, objects)
         return level.made
 
     def claim(self, path: Path) -> str:
         """Returns the name of the table at a path; "" if it has none, or another list has it."""
-        name = self.catalog.name(path)
-        return name if self._claims.setdefault(name, path) == path else ""
+        name = self.target.catalog.name(path)
+        return name if self.claims.setdefault(name, path) == path else ""
 
 
+@dataclass(frozen=True)
 class _Level:
     """One table on its way: its columns, and the lists that become tables below it."""
 
-    def __init__(self, page: _Page, path: Path, owners: Sequence[int]) -> None:
-        self.made: dict[str, pa.Array] = {}
-        self._page = page
-        self._path = path
-        self._table = page.catalog.name(path)
-        self._owners = owners
+    page: _Page
+    catalog: Catalog
+    path: Path
+    owners: Sequence[int]
+    made: dict[str, pa.Array]
 
     def add_object(self, prefix: Path, shape: Shape, objects: Sequence[JsonObject]) -> None:
         """Adds the columns and lists of an object that every row has."""
         for key, column in shape.fields.items():
             path = (*prefix, key)
             values = [item.get(key) for item in objects]
-            self._add_column(self._page.catalog.name(path), path, column.type, values)
+            self._add_column(self.catalog.name(path), path, column.type, values)
         for key, nested in shape.objects.items():
             path = (*prefix, key)
             inner = [value or {} for value in _only(dict, objects, key, self._refuse(path))]
@@ -86,7 +81,7 @@ class _Level:
         for key, item in shape.lists.items():
             path = (*prefix, key)
             lists = [value or [] for value in _only(list, objects, key, self._refuse(path))]
-            self._add_list(self._page.claim((*self._path, *path)), path, item, lists)
+            self._add_list(self.page.claim((*self.path, *path)), path, item, lists)
         known = shape.fields.keys() | shape.objects.keys() | shape.lists.keys()
         for path, values in self._open_fields(prefix, objects, known):
             self._add_open(path, values)
@@ -101,10 +96,10 @@ class _Level:
         fields: dict[str, tuple[Path, list[Any]]] = {}
         for key in sorted(set[str]().union(*objects).difference(known)):
             path = (*prefix, key)
-            if not self._page.catalog.admits(self._path, path):
+            if not self.catalog.admits(self.path, path):
                 continue
             values = [item.get(key) for item in objects]
-            _, taken = fields.setdefault(self._page.catalog.name(path) or key, (path, values))
+            _, taken = fields.setdefault(self.catalog.name(path) or key, (path, values))
             for row, value in enumerate(values if taken is not values else ()):
                 if taken[row] is None:
                     taken[row] = value
@@ -114,10 +109,10 @@ class _Level:
 
     def _add_open(self, path: Path, values: list[Any]) -> None:
         """Adds a field that is not declared."""
-        catalog = self._page.catalog
+        catalog = self.catalog
         if (
-            is_too_deep(self._path, path)
-            or catalog.has_column(self._table, catalog.name(path))
+            is_too_deep(self.path, path)
+            or catalog.has_column(catalog.name(self.path), catalog.name(path))
             or any(value is not None and type(value) not in (dict, list) for value in values)
         ):
             self._add_open_column(path, values)
@@ -126,42 +121,39 @@ class _Level:
         lists = [value if type(value) is list else [] for value in values]
         if not any(lists):
             return
-        name = self._page.claim((*self._path, *path))
+        name = self.page.claim((*self.path, *path))
         if name and name not in self.made:
             self._add_list(name, path, OPEN, lists)
         else:
             self._refuse_all(path, lists, "its table's name is taken")
 
     def _add_open_column(self, path: Path, values: list[Any]) -> None:
-        name = self._page.catalog.name(path)
-        if not name or name in self.made or (name == self._page.target.key and len(self._path) > 1):
+        catalog = self.catalog
+        name = catalog.name(path)
+        if not name or name in self.made or (name == self.page.target.key and len(self.path) > 1):
             self._refuse_all(path, values, "its column's name is taken")
             return
         if any(value is not None for value in values):
-            data_type = self._page.catalog.type_of(self._table, name)
+            data_type = catalog.type_of(catalog.name(self.path), name)
             self._add_column(name, path, data_type, values)
 
     def _add_column(self, name: str, path: Path, data_type: DataType, values: list[Any]) -> None:
-        self.made[name] = to_column(values, data_type, self._page.target.zone, self._refuse(path))
+        self.made[name] = to_column(values, data_type, self.page.target.zone, self._refuse(path))
 
     def _add_list(self, name: str, path: Path, item: Shape, lists: list[list[Any]]) -> None:
-        objects = [*_as_objects(chain.from_iterable(lists), scalars=item.of_scalars)]
-        owners = [
-            *chain.from_iterable(
-                repeat(owner, len(items)) for owner, items in zip(self._owners, lists, strict=True)
-            )
-        ]
-        below = self._page.columns((*self._path, *path), item, objects, owners)
+        objects = [_as_object(value, item) for values in lists for value in values]
+        owners = [owner for owner, values in zip(self.owners, lists, strict=True) for _ in values]
+        below = self.page.columns((*self.path, *path), item, objects, owners)
         lengths = pa.array(map(len, lists), pa.int32())
         self.made[name] = make_lists(lengths, make_struct([*below.items()], len(objects)))
 
     def _refuse(self, path: Path) -> Refuse:
         """Returns what notes a rejected value of the field at a path."""
-        field = ".".join((*self._path[1:], *path))
+        field = ".".join((*self.path[1:], *path))
 
         def refuse(row: int, value: object, reason: str) -> None:
             rejected = {"field": field, SCALAR: to_json(value), "reason": reason}
-            self._page.rejected[self._owners[row]].append(rejected)
+            self.page.rejected[self.owners[row]].append(rejected)
 
         return refuse
 
@@ -192,10 +184,8 @@ def _only(kind: type, objects: Sequence[JsonObject], key: str, refuse: Refuse) -
     return values
 
 
-def _as_objects(items: chain[Any], *, scalars: bool) -> Iterator[JsonObject]:
-    """Yields the items of lists as objects: a scalar has one key, `value`."""
-    for item in items:
-        if isinstance(item, dict) and not scalars:
-            yield item
-        else:
-            yield {SCALAR: item} if scalars or item is not None else {}
+def _as_object(item: Any, shape: Shape) -> JsonObject:  # noqa: ANN401 - any JSON value
+    """Returns an item of a list as an object: a scalar has one key, `value`."""
+    if isinstance(item, dict) and not shape.of_scalars:
+        return item
+    return {SCALAR: item} if shape.of_scalars or item is not None else {}

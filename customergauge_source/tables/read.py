@@ -25,9 +25,6 @@ _WHOLE_AS_FRACTION: Final = re.compile(rb"\.0+[,}\]\seE]")
 class Reader:
     """Makes rows of the records of one resource.
 
-    Args:
-        target: The tables that they are for.
-
     Attributes:
         json_type: What Arrow's reader is to be told of a record: what is declared, and the
             undeclared texts that it would take for timestamps.

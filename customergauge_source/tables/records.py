@@ -38,12 +38,8 @@ def sort_out(
 ) -> tuple[list[JsonObject], list[RejectedRecord]]:
     """Parts a page into records that load and entries that do not.
 
-    Of records with the same key the later one stays, whole.
-
-    Args:
-        data: The page.
-        key: Key of a record: a whole number.
-        put_right: Brings a record of an older shape into the declared one.
+    Of records with the same key, a whole number, the later one stays, whole; `put_right` brings it
+    from an older shape into the declared one.
     """
     accepted: dict[int, JsonObject] = {}
     rejected: list[RejectedRecord] = []

@@ -1,4 +1,4 @@
-"""What a pipeline may do with a resource, checked before the first request.
+"""What a pipeline may do with a resource, and where; checked before the first request.
 
 A record and its child tables hang together. What dlt would do to the root table alone, or with
 the Arrow tables that the last step makes, is refused, with what to do instead.
@@ -6,20 +6,26 @@ the Arrow tables that the last step makes, is refused, with what to do instead.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Final, NamedTuple, cast
 
 import dlt
+from dlt import Pipeline
+from dlt.common.schema.typing import TTableSchema
 from dlt.extract.items_transform import FilterItem, LimitItem, MapItem, MetricsItem
 from dlt.extract.pipe import Pipe
 
 from customergauge_source.dlt_bridge import extraction
-from customergauge_source.dlt_bridge.destinations import check_destination
 from customergauge_source.dlt_bridge.tables_step import TablesStep
 from customergauge_source.exceptions import ConfigurationError
 
 _STEPS: Final = (MapItem, FilterItem, MetricsItem)
 _STRATEGIES: Final = (None, "delete-insert", "upsert")
 _SEPARATOR: Final = "__"
+_NEEDED = "delete-insert"
+_CLIENTS: Final = {"bigquery": "google.cloud.bigquery", "snowflake": "snowflake.connector"}
+# A root table of ours, as a destination is asked about it.
+_TABLE: Final[TTableSchema] = {"name": "records", "write_disposition": "merge"}
 
 
 class Steps(NamedTuple):
@@ -36,10 +42,6 @@ class Steps(NamedTuple):
 
 def check_steps(name: str, *, in_packages: bool) -> Steps:
     """Checks the steps behind the resource that is being read.
-
-    Args:
-        name: Name of the resource.
-        in_packages: Whether `load_in_checkpoints` cuts the load packages.
 
     Raises:
         ConfigurationError: What the pipeline does with the resource would leave wrong rows.
@@ -98,3 +100,42 @@ def check_pipeline(name: str) -> None:
             f"The naming convention {naming.name()} does not join names with {_SEPARATOR}.",
             "Use dlt's default, snake_case.",
         )
+
+
+def check_destination(pipeline: Pipeline) -> None:
+    """Refuses a destination in which a merge would leave wrong rows.
+
+    A record is replaced together with its children. dlt does so with the delete-insert
+    strategy; on files it appends, or leaves children behind that their record lost.
+
+    Raises:
+        ConfigurationError: The destination does not know this strategy, or its client is not
+            installed.
+    """
+    destination = pipeline.destination
+    if destination is None:
+        raise ConfigurationError("The pipeline has no destination.")
+    kind = destination.destination_type.rpartition(".")[2]
+    if kind in _CLIENTS and not _is_installed(_CLIENTS[kind]):  # dlt would miss its settings first
+        raise ConfigurationError(
+            f"The destination {kind} needs packages that are not installed.",
+            f"Install them: pip install '.[{kind}]'",
+        )
+    able = destination.capabilities()
+    strategies = able.supported_merge_strategies or []
+    if able.merge_strategies_selector is not None:  # such as Athena, which merges Iceberg alone
+        strategies = able.merge_strategies_selector(strategies, table_schema=_TABLE)
+    if _NEEDED not in strategies:
+        raise ConfigurationError(
+            f"{destination.destination_name} cannot replace a record together with its"
+            " children: rows would be left behind or come twice.",
+            "Use duckdb, bigquery, snowflake or another SQL destination; for files in a lake use"
+            " ducklake.",
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that it is in
+        return False
