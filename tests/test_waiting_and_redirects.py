@@ -7,6 +7,7 @@ import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from dlt.common.configuration.specs import RuntimeConfiguration
 
 from customergauge_source.api import transport
 from customergauge_source.exceptions import ApiUnavailableError
@@ -68,7 +69,10 @@ def test_the_tries_of_a_request_are_bounded_in_time_too(monkeypatch: pytest.Monk
 def test_waits_grow_with_jitter_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     monkeypatch.setattr(transport, "sleep_using_event", lambda _event: waits.append)
-    session = transport.RetryingSession(attempts=200, backoff=0.5, longest_wait=4.0)
+    runtime = RuntimeConfiguration()
+    runtime.request_max_attempts, runtime.request_backoff_factor = 200, 0.5
+    runtime.request_max_retry_delay = 4
+    session = transport.RetryingSession(runtime)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         with pytest.raises(ApiUnavailableError):

@@ -45,12 +45,7 @@ class CustomerGaugeClient(RESTClient):
         decoder: ObjectDecoder,
     ) -> None:
         runtime = resolve_configuration(RuntimeConfiguration())
-        self._retrying = RetryingSession(
-            attempts=runtime.request_max_attempts,
-            timeout=float(runtime.request_timeout),
-            backoff=runtime.request_backoff_factor,
-            longest_wait=float(runtime.request_max_retry_delay),
-        )
+        self._retrying = RetryingSession(runtime)
         credentials.session = self._retrying
         credentials.access_token_url = f"{auth_url}/{TOKEN_PATH}"
         self._decoder = decoder
@@ -73,7 +68,7 @@ class CustomerGaugeClient(RESTClient):
             params=dict(params),
             paginator=paginator,
             data_selector="data",
-            hooks={"response": [self._check]},
+            hooks={"response": [lambda response, *_, **__: raise_for_failure(response)]},
             allow_redirects=False,
         ):
             if not page.is_empty and paginator.cursor is not None:
@@ -95,9 +90,6 @@ class CustomerGaugeClient(RESTClient):
             return [self._decoder.decode(response.content)]
         except NotAsDocumentedError as expected:
             raise self._broken(str(expected), response) from None
-
-    def _check(self, response: Response, *_: Any, **__: Any) -> None:  # noqa: ANN401
-        raise_for_failure(response)
 
     def _broken(self, expected: str, response: Response) -> ApiContractError:
         return ApiContractError(

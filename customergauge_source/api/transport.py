@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import requests
+from dlt.common.configuration.specs import RuntimeConfiguration
 from requests import PreparedRequest, Response
 from tenacity import (
     RetryCallState,
@@ -57,32 +58,21 @@ _TRANSIENT: Final = (
 class RetryingSession(requests.Session):
     """Retries 408, 425, 429, 5xx, refused, reset and cut-off connections and time-outs.
 
-    Waits grow exponentially, with jitter, up to `longest_wait`; a `Retry-After` that asks for more
-    is honoured. An API that asks to wait longer than `longest_wait` is not waited for.
-
-    Args:
-        attempts: Tries of one request, the first included.
-        timeout: Seconds to connect, and between two pieces of an answer.
-        backoff: Seconds that the first wait is drawn from; doubled for each further one.
-        longest_wait: Seconds that one wait takes at most.
+    How often, and how many seconds a try and a wait may take, is said by `[runtime]`. Waits grow
+    exponentially, with jitter, up to `request_max_retry_delay`; a `Retry-After` that asks for more
+    than the next is honoured. An API that asks to wait longer than the longest is not waited for.
     """
 
-    def __init__(
-        self,
-        *,
-        attempts: int = 5,
-        timeout: float = 60.0,
-        backoff: float = 1.0,
-        longest_wait: float = 300.0,
-    ) -> None:
+    def __init__(self, runtime: RuntimeConfiguration) -> None:
         super().__init__()
         self.headers["User-Agent"] = f"customergauge-source/{__version__}"
         self.headers["Accept"] = "application/json"
-        self._timeout = timeout
-        self._backoff = wait_random_exponential(multiplier=backoff, max=longest_wait)
+        longest_wait = float(runtime.request_max_retry_delay)
+        self._timeout = float(runtime.request_timeout)
+        self._backoff = wait_random_exponential(runtime.request_backoff_factor, longest_wait)
         self._abandoned = threading.Event()
         stops = (
-            stop_after_attempt(attempts),
+            stop_after_attempt(runtime.request_max_attempts),
             stop_before_delay(RETRY_TOTAL),
             stop_when_event_set(self._abandoned),
         )

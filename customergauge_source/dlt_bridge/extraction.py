@@ -10,6 +10,7 @@ from typing import Any, Final
 import dlt
 from dlt import Pipeline
 from dlt.common.configuration.container import Container
+from dlt.common.destination import AnyDestination
 from dlt.common.pipeline import PipelineContext
 from dlt.common.runtime.collector import NULL_COLLECTOR
 from dlt.common.runtime.collector_base import Collector
@@ -81,20 +82,22 @@ def file_format() -> str:
     Where dlt has to send Parquet over ADBC, as to PostgreSQL, it would take CSV without ADBC, in
     which an empty text is NULL, and with ADBC fail on a table without rows.
     """
-    pipeline = active_pipeline()
-    if pipeline is None or pipeline.destination is None:
+    if (destination := _destination()) is None:
         return "parquet"
-    able = pipeline.destination.capabilities()
+    able = destination.capabilities()
     over_adbc = able.loader_file_format_selector is not None
     return str(able.preferred_loader_file_format) if over_adbc else "parquet"
 
 
 def is_into(kind: str) -> bool:
     """Says whether the running pipeline loads into a kind of destination, such as `bigquery`."""
+    destination = _destination()
+    return bool(destination and destination.destination_type.endswith(f".{kind}"))
+
+
+def _destination() -> AnyDestination | None:
     pipeline = active_pipeline()
-    if pipeline is None or pipeline.destination is None:
-        return False
-    return bool(pipeline.destination.destination_type.endswith(f".{kind}"))
+    return pipeline.destination if pipeline else None
 
 
 def collector() -> Collector:

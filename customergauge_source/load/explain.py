@@ -13,17 +13,8 @@ from copy import copy
 from itertools import chain
 from typing import Any, Final
 
-from dlt.common.configuration.exceptions import (
-    ConfigFieldMissingException,
-    ConfigurationException,
-    ConfigValueCannotBeCoercedException,
-    LookupTrace,
-)
-from dlt.common.destination.exceptions import (
-    DestinationException,
-    InvalidDestinationReference,
-    UnknownDestinationModule,
-)
+from dlt.common.configuration import exceptions as configuration
+from dlt.common.destination import exceptions as destination
 from dlt.common.exceptions import MissingDependencyException
 from dlt.common.schema.exceptions import DataValidationError, SchemaException
 from dlt.load.exceptions import LoadClientJobException
@@ -39,7 +30,6 @@ from customergauge_source.secrecy import without_traceback
 
 _DUCKDB_LOCKED: Final = re.compile(r'Could not set lock on file "([^"]+)"')
 _EXPECTED: Final = {"int": "a whole number", "list": 'a list such as ["tags", "questions"]'}
-_EXTRAS: Final = ("bigquery", "snowflake")
 
 
 def explain(error: BaseException) -> CustomerGaugeError:
@@ -77,33 +67,33 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _of_configuration(error: BaseException) -> ConfigurationError | None:
-    if isinstance(error, ConfigFieldMissingException):
+    if isinstance(error, configuration.ConfigFieldMissingException):
         return _missing(error)
     if isinstance(error, MissingDependencyException):
-        text = str(error).lower()
-        extra = next((f"'.[{name}]'" for name in _EXTRAS if name in text), None)
-        packages = extra or " ".join(error.dependencies)
+        packages = " ".join(error.dependencies)
         return ConfigurationError(
             f"The destination needs packages that are not installed: {packages}.",
             f"Install them: pip install {packages}",
         )
-    if isinstance(error, (UnknownDestinationModule, InvalidDestinationReference)):
+    if isinstance(
+        error, (destination.UnknownDestinationModule, destination.InvalidDestinationReference)
+    ):
         return ConfigurationError(
             f"There is no such destination: {_line(error)}",
             "Use duckdb, bigquery, snowflake or another name that dlt knows.",
         )
-    if isinstance(error, ConfigValueCannotBeCoercedException):
+    if isinstance(error, configuration.ConfigValueCannotBeCoercedException):
         kind = str(getattr(error.hint, "__name__", error.hint))
         expected = _EXPECTED.get(kind, f"a value of the type {kind}")
         return ConfigurationError(
             f"{error.field_name} is {error.field_value!r:.100}; expected is {expected}."
         )
-    if isinstance(error, (ConfigurationException, PipelineConfigMissing)):
+    if isinstance(error, (configuration.ConfigurationException, PipelineConfigMissing)):
         return ConfigurationError(_line(error))
     return None
 
 
-def _missing(error: ConfigFieldMissingException) -> ConfigurationError:
+def _missing(error: configuration.ConfigFieldMissingException) -> ConfigurationError:
     """Explains missing settings of a destination; the source's own say themselves what is missing.
 
     Credentials come in several forms, so the first keys of each are of no help.
@@ -125,7 +115,7 @@ def _missing(error: ConfigFieldMissingException) -> ConfigurationError:
 def _variables(traces: Mapping[str, Any]) -> Iterator[str]:
     """Yields the environment variables that were looked for."""
     for attempt in chain.from_iterable(traces.values()):
-        if not isinstance(attempt, LookupTrace):
+        if not isinstance(attempt, configuration.LookupTrace):
             yield from _variables(attempt.traces)
         elif attempt.provider == "Environment Variables":
             yield attempt.key
@@ -147,7 +137,9 @@ def _of_destination(causes: list[BaseException]) -> DestinationError | None:
     for step in steps:
         if step in {"normalize", "load"}:
             return DestinationError(f"Step {step} failed: {_line(causes[-1])}")
-    if "sync" in steps or any(isinstance(cause, DestinationException) for cause in causes):
+    if "sync" in steps or any(
+        isinstance(cause, destination.DestinationException) for cause in causes
+    ):
         return DestinationError(f"The destination failed: {_line(causes[-1])}")
     return None
 

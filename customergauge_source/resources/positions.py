@@ -21,7 +21,7 @@ OVERLAP: Final = timedelta(days=2)
 
 
 class Position:
-    """Where a resource stands: at a cursor.
+    """The cursor of a feed that brings each record once, when it is new.
 
     Args:
         state: The resource's dlt state.
@@ -37,7 +37,7 @@ class Position:
 
     def __init__(self, state: MutableMapping[str, Any], client_id: str, query: Query) -> None:
         self.is_kept = not query.is_one_off
-        self._include = query.include or ()
+        self._include = {*(query.include or ())}
         self._account = hashlib.sha256(client_id.encode()).hexdigest()[:16]
         self._known: Mapping[str, Any] = {**state.get("cursors", {})}
         self._entry: dict[str, Any] = {}
@@ -61,47 +61,33 @@ class Position:
         return {}
 
     def move(self, cursor: int) -> None:
-        """Moves to the cursor that a page came with, ahead of the page's data."""
-        self._entry["cursor"] = cursor
+        """Moves to the cursor that a page came with, ahead of its data."""
+        self._entry.update(cursor=cursor, include=sorted(self._include))
 
     def end(self) -> None:
         """Notes that the feed was read to its end."""
 
     def warn(self) -> None:
-        """Warns of what reading from here leaves out, or does again."""
-
-
-class SyncCursor(Position):
-    """The cursor of a feed that brings each record once, when it is new."""
-
-    def move(self, cursor: int) -> None:
-        """Moves to the cursor that a page came with, under the lists that are asked for."""
-        self._entry.update(cursor=cursor, include=sorted(self._include))
-
-    def warn(self) -> None:
         """Warns if rows lack lists, or are about to lose some, or are all read again."""
-        include = set(self._include)
         loaded = {name for entry in self._known.values() for name in entry.get("include", ())}
-        if not self.is_kept and (missing := sorted(loaded - include)):
+        if not self.is_kept and (missing := sorted(loaded - self._include)):
             logger.warning(
                 "include lacks %s: the records that are read now will lose theirs. Read them"
                 " again with a complete include if that is not what you want.",
                 ", ".join(missing),
             )
-        if self.is_kept and self._known and not any(map(self._is_of_account, self._known)):
+        ours = [key for key in self._known if key.startswith(f"{self._account}/")]
+        if self.is_kept and self._known and not ours:
             logger.warning(
                 "This client id has no cursor yet: everything is read from the oldest record on,"
                 " and merged with what another client id loaded."
             )
-        if "include" in self._entry and (added := sorted(include - {*self._entry["include"]})):
+        if added := sorted(self._include - {*self._entry.get("include", self._include)}):
             logger.warning(
                 "include now has %s: records loaded before came without. Run once with"
                 " --full-refresh (full_refresh=True) to load them again, complete.",
                 ", ".join(added),
             )
-
-    def _is_of_account(self, key: str) -> bool:
-        return key.startswith(f"{self._account}/")
 
 
 class UpdatedWindows(Position):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from customergauge_source.resources.positions import Position, SyncCursor
+from customergauge_source.resources.positions import Position
 from customergauge_source.resources.query import BOUNDS, PARAMETERS, Query, mistake, not_allowed
 from customergauge_source.tables.shape import Shape
 
@@ -43,7 +43,7 @@ class Resource:
     key: str = KEY
     include: tuple[str, ...] = ()
     takes: frozenset[str] = frozenset()
-    position: type[Position] = SyncCursor
+    position: type[Position] = Position
     partition: str | None = None
     put_right: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
 

@@ -12,14 +12,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from customergauge_source.tables.arrow import (
-    ARROW_TYPES,
-    lengths_of,
-    make_lists,
-    make_struct,
-    rejected_lists,
-    timestamps,
-)
+from customergauge_source.tables import arrow
 from customergauge_source.tables.catalog import Path, Target, is_too_deep
 from customergauge_source.tables.encoding import to_json
 from customergauge_source.tables.shape import OPEN, SCALAR, DataType, Shape
@@ -49,9 +42,9 @@ def rows_of_arrow(records: pa.StructArray, target: Target) -> pa.StructArray:
         raise NotAsDeclaredError
     columns = [
         *_object(records, target.shape, (target.root,), (), target),
-        (target.rejected_values, rejected_lists([()] * len(records))),
+        (target.rejected_values, arrow.rejected_lists([()] * len(records))),
     ]
-    rows = make_struct(columns, len(records))
+    rows = arrow.make_struct(columns, len(records))
     tables = [*_tables(rows.type)]
     if len(set(tables)) < len(tables):
         raise NotAsDeclaredError
@@ -65,7 +58,7 @@ def _object(
     for key, column in shape.fields.items():
         values = _field(objects, key)
         if column.type == "timestamp":
-            values = timestamps(values, target.zone)
+            values = arrow.timestamps(values, target.zone)
         yield target.catalog.name((*prefix, key)), values
     for key, nested in shape.objects.items():
         yield from _object(_field(objects, key), nested, table, (*prefix, key), target)
@@ -84,10 +77,10 @@ def _object(
 def _list(lists: pa.ListArray, shape: Shape, path: Path, target: Target) -> _Column:
     items = pc.list_flatten(lists)
     if not pa.types.is_struct(items.type):
-        items = make_struct([(SCALAR, items)], len(items))
+        items = arrow.make_struct([(SCALAR, items)], len(items))
     columns = [*_object(items, shape, path, (), target)]
-    return target.catalog.name(path), make_lists(
-        lengths_of(lists), make_struct(columns, len(items))
+    return target.catalog.name(path), arrow.make_lists(
+        arrow.lengths_of(lists), arrow.make_struct(columns, len(items))
     )
 
 
@@ -117,7 +110,7 @@ def _typed(values: pa.Array, data_type: DataType, target: Target) -> pa.Array:
     """Returns an undeclared scalar as text in its JSON spelling, or in the type of its column."""
     kind = values.type
     if data_type != "text":
-        if kind != ARROW_TYPES[data_type]:
+        if kind != arrow.ARROW_TYPES[data_type]:
             raise NotAsDeclaredError
         return values
     if not pa.types.is_floating(kind):
