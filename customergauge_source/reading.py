@@ -13,7 +13,7 @@ import dlt
 from dlt.extract import DltResource
 
 from customergauge_source.api.client import CustomerGaugeClient
-from customergauge_source.api.page import ObjectDecoder, RowDecoder
+from customergauge_source.api.page import Decoder
 from customergauge_source.api.read_ahead import Feed
 from customergauge_source.dlt_bridge import extraction, memory
 from customergauge_source.dlt_bridge.catalog import reader_maker
@@ -50,7 +50,7 @@ class ResourceReader:
     """
 
     resource: Resource
-    connect: Callable[[ObjectDecoder], CustomerGaugeClient]
+    connect: Callable[[Decoder], CustomerGaugeClient]
     client_id: str
     query: Query
     timezone: str
@@ -109,11 +109,7 @@ class ResourceReader:
             self._package_pages = self._max_pages = self._feed = None
 
     def check(self) -> None:
-        """Reads one page, and loads nothing.
-
-        Raises:
-            CustomerGaugeError: It could not be read.
-        """
+        """Reads one page, and loads nothing."""
         try:
             with self.in_packages(1, max_pages=1):
                 for _ in self.as_dlt_resource(selected=True):
@@ -123,11 +119,7 @@ class ResourceReader:
             raise
 
     def check_query(self, *, full_refresh: bool = False) -> None:
-        """Checks that the resource takes the query, and loads again what a full refresh drops.
-
-        Raises:
-            ConfigurationError: It does not.
-        """
+        """Checks that the resource takes the query, and loads again what a full refresh drops."""
         self.resource.part_of(self.query)
         if full_refresh and self.query.is_one_off:
             raise ConfigurationError(
@@ -152,9 +144,7 @@ class ResourceReader:
         counts = extraction.metrics()
         counts |= {"pages": 0, "rejected": 0, "cursor": position.told, "caught_up": False}
         if self._feed is None:  # the first package of a run
-            decoder = ObjectDecoder(self.resource)
-            if not steps.see_records:
-                decoder = RowDecoder(self.resource, make_reader)
+            decoder = Decoder(self.resource, None if steps.see_records else make_reader)
             self._feed = self._open(decoder, query, position)
         feed, collector = self._feed, extraction.collector()
         after = position.cursor if position.is_kept else feed.position
@@ -169,7 +159,7 @@ class ResourceReader:
             collector.update("pages", inc=len(pages))
             for page in pages:
                 counts["rejected"] += len(page.rejected)
-                self._step.rejected += page.rejected
+                self._step.rejected += [(page.cursor, entry) for entry in page.rejected]
                 collector.update("records", inc=len(page.data))
             yield pages[0].data if steps.see_records else tuple(page.data for page in pages)
         if feed.is_at_end:
@@ -178,7 +168,7 @@ class ResourceReader:
         if self._step.rejected or (feed.is_at_end and self._step.to_materialize):
             yield []
 
-    def _open(self, decoder: ObjectDecoder, query: Query, position: Position) -> Feed:
+    def _open(self, decoder: Decoder, query: Query, position: Position) -> Feed:
         """Opens the feed, and warns of what it leaves out or brings again."""
         position.warn()
         if query.outbound_filter != self.query.outbound_filter:
@@ -189,11 +179,7 @@ class ResourceReader:
         return Feed(ask, client.abandon, self._max_pages)
 
     def check_zone(self, state: Mapping[str, Any]) -> None:
-        """Checks that no table gets timestamps that were read by two clocks.
-
-        Raises:
-            ConfigurationError: The tables were loaded under another zone, says the state.
-        """
+        """Checks that no table gets timestamps that were read by two clocks."""
         before = state.get(_ZONE, self.timezone)
         if before != self.timezone:
             raise ConfigurationError(

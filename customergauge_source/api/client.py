@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from dlt.sources.helpers.rest_client.client import RESTClient
 from requests import Response
 
 from customergauge_source.api.auth import CustomerGaugeCredentials
-from customergauge_source.api.page import NotAsDocumentedError, ObjectDecoder, Page
+from customergauge_source.api.page import Decoder, NotAsDocumentedError, Page
 from customergauge_source.api.paginator import SyncCursorPaginator
 from customergauge_source.api.transport import RetryingSession, excerpt, raise_for_failure
 from customergauge_source.exceptions import ApiContractError, ConfigurationError
@@ -42,7 +43,7 @@ class CustomerGaugeClient(RESTClient):
         api_url: str,
         auth_url: str,
         credentials: CustomerGaugeCredentials,
-        decoder: ObjectDecoder,
+        decoder: Decoder,
     ) -> None:
         runtime = resolve_configuration(RuntimeConfiguration())
         self._retrying = RetryingSession(runtime)
@@ -72,8 +73,7 @@ class CustomerGaugeClient(RESTClient):
             allow_redirects=False,
         ):
             if not page.is_empty and paginator.cursor is not None:
-                yield page.at(cursor, paginator.cursor)
-                cursor = paginator.cursor
+                yield replace(page, cursor=paginator.cursor)
 
     def abandon(self) -> None:
         """Ends retries under way in another thread; the client is of no use after it."""

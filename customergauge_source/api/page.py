@@ -29,18 +29,16 @@ class Page:
 
     Attributes:
         data: Its records: rows of an Arrow array, or JSON objects for steps of the user's.
-        rejected: Entries that are no loadable records, each with the cursor of its page.
+        rejected: Entries that are no loadable records.
         size: Bytes of the answer's body.
         following: `cursor.next` as it was sent, or None.
-        after: The cursor that the page was asked with, None on the first page.
-        cursor: The cursor that it came back with: where the next page begins.
+        cursor: The same, checked: where the next page begins.
     """
 
     data: pa.StructArray | list[JsonObject]
-    rejected: Sequence[tuple[int, RejectedRecord]]
+    rejected: Sequence[RejectedRecord]
     size: int
     following: object = None
-    after: int | None = None
     cursor: int = 0
 
     @property
@@ -48,17 +46,18 @@ class Page:
         """Whether there was nothing in `data`: the end of the feed."""
         return not len(self.data) and not self.rejected
 
-    def at(self, after: int | None, cursor: int) -> Page:
-        """Returns the page with its place in the feed."""
-        rejected = [(cursor, entry) for _, entry in self.rejected]
-        return replace(self, after=after, cursor=cursor, rejected=rejected)
 
+@dataclass(frozen=True)
+class Decoder:
+    """Decodes the pages of a resource: into rows of an Arrow array, or into JSON objects.
 
-class ObjectDecoder:
-    """Decodes the pages of a resource into records that are JSON objects."""
+    Attributes:
+        resource: The resource.
+        make_reader: Returns what makes rows of records; None for objects.
+    """
 
-    def __init__(self, resource: Resource) -> None:
-        self._resource = resource
+    resource: Resource
+    make_reader: Callable[[], Reader] | None = None
 
     def decode(self, body: bytes) -> Page:
         """Returns what an answer holds.
@@ -66,6 +65,22 @@ class ObjectDecoder:
         Raises:
             NotAsDocumentedError: It is not what the API's page documents.
         """
+        if self.make_reader is None:
+            return self._objects(body)
+        if len(body) < _EMPTY and (page := self._objects(body)).is_empty:
+            return page
+        reader = self.make_reader()
+        # Arrow's reader would crash on what is no object, such as null.
+        if body.lstrip(b" \t\r\n").startswith(b"{"):
+            from customergauge_source.api.arrow_json import read_page  # noqa: PLC0415 - see above
+
+            if read := read_page(without_nul(body), reader):
+                rows, following = read
+                return Page(rows, (), len(body), following)
+        page = self._objects(body)
+        return replace(page, data=reader.rows_of_objects(page.data))
+
+    def _objects(self, body: bytes) -> Page:
         try:
             answer: Any = decode(body)
         except (ValueError, RecursionError):
@@ -75,33 +90,6 @@ class ObjectDecoder:
         data, cursor = answer["data"], answer.get("cursor")
         if not isinstance(data, list):
             raise NotAsDocumentedError("data to be a list")
-        records, rejected = sort_out(data, self._resource.key, self._resource.put_right)
+        records, rejected = sort_out(data, self.resource.key, self.resource.put_right)
         following = cursor.get("next") if isinstance(cursor, dict) else None
-        return Page(records, [(0, entry) for entry in rejected], len(body), following)
-
-
-class RowDecoder(ObjectDecoder):
-    """Decodes the pages of a resource into rows of an Arrow array."""
-
-    def __init__(self, resource: Resource, make_reader: Callable[[], Reader]) -> None:
-        super().__init__(resource)
-        self._make_reader = make_reader
-
-    def decode(self, body: bytes) -> Page:
-        """Returns what an answer holds.
-
-        Raises:
-            NotAsDocumentedError: It is not what the API's page documents.
-        """
-        if len(body) < _EMPTY and (page := super().decode(body)).is_empty:
-            return page
-        reader = self._make_reader()
-        # Arrow's reader would crash on what is no object, such as null.
-        if body.lstrip(b" \t\r\n").startswith(b"{"):
-            from customergauge_source.api.arrow_json import read_page  # noqa: PLC0415 - see above
-
-            if read := read_page(without_nul(body), reader):
-                rows, following = read
-                return Page(rows, (), len(body), following)
-        page = super().decode(body)
-        return replace(page, data=reader.rows_of_objects(page.data))
+        return Page(records, rejected, len(body), following)

@@ -133,9 +133,8 @@ def _update(
     properties: Mapping[str, Any],
 ) -> None:
     named = {column: {"name": column, **hint} for column, hint in columns.items()}
-    table = {"name": name, "columns": named, **properties}
-    if shape.description:
-        table["description"] = shape.description
+    described = {"description": shape.description} if shape.description else {}
+    table = {"name": name, "columns": named, **described, **properties}
     schema.update_table(cast("TPartialTableSchema", table))
 
 

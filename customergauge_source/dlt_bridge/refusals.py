@@ -1,7 +1,7 @@
 """What a pipeline may do with a resource, and where; checked before the first request.
 
 A record and its child tables hang together. What dlt would do to the root table alone, or with
-the Arrow tables that the last step makes, is refused, with what to do instead.
+the Arrow tables that the last step makes, is refused: a `ConfigurationError` says what to do.
 """
 
 from __future__ import annotations
@@ -41,11 +41,7 @@ class Steps(NamedTuple):
 
 
 def check_steps(name: str, *, in_packages: bool) -> Steps:
-    """Checks the steps behind the resource that is being read.
-
-    Raises:
-        ConfigurationError: What the pipeline does with the resource would leave wrong rows.
-    """
+    """Checks the steps behind the resource that is being read, and returns what follows of them."""
     steps = cast("Pipe", dlt.current.pipe()).steps[1:]
     for step in steps:
         if not isinstance(step, (TablesStep, LimitItem, *_STEPS)):
@@ -64,11 +60,7 @@ def check_steps(name: str, *, in_packages: bool) -> Steps:
 
 
 def check_pipeline(name: str) -> None:
-    """Checks where and how the resource that is being read is to be written, if it is.
-
-    Raises:
-        ConfigurationError: It would leave wrong rows.
-    """
+    """Checks where and how the resource that is being read is to be written, if it is."""
     pipeline, extracted = extraction.active_pipeline(), extraction.current_resource()
     if pipeline is not None and pipeline.destination is not None:
         check_destination(pipeline)
@@ -107,10 +99,6 @@ def check_destination(pipeline: Pipeline) -> None:
 
     A record is replaced together with its children. dlt does so with the delete-insert
     strategy; on files it appends, or leaves children behind that their record lost.
-
-    Raises:
-        ConfigurationError: The destination does not know this strategy, or its client is not
-            installed.
     """
     destination = pipeline.destination
     if destination is None:

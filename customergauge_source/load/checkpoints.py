@@ -90,11 +90,7 @@ class Load:
     on_checkpoint: Callable[[LoadSummary], None]
 
     def __post_init__(self) -> None:
-        """Checks what can be checked before anything is requested.
-
-        Raises:
-            ConfigurationError: An argument is not allowed, or does not go with another.
-        """
+        """Checks what can be checked before anything is requested."""
         for name in ("checkpoint_pages", "max_pages"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ConfigurationError(f"{name} is {value}; allowed is a whole number from 1 on.")

@@ -1,6 +1,6 @@
 """What to ask the API for: its parameters, checked before the first request.
 
-Names and rules are those of GET Responses (v7).
+Names and rules are those of GET Responses (v7); what breaks one is a `ConfigurationError`.
 """
 
 from __future__ import annotations
@@ -52,11 +52,7 @@ class Query:
     end_date: str | None = None
 
     def __post_init__(self) -> None:
-        """Checks every parameter.
-
-        Raises:
-            ConfigurationError: One has a value that the API does not allow.
-        """
+        """Checks every parameter."""
         if type(self.per_page) is not int or self.per_page not in range(1, 1001):
             raise not_allowed("per_page", self.per_page, "a whole number from 1 to 1000")
         cgid = self.number_customergauge
@@ -95,11 +91,7 @@ class Query:
 
 
 def zone(name: str) -> tzinfo:
-    """Returns an IANA time zone.
-
-    Raises:
-        ConfigurationError: There is none of this name.
-    """
+    """Returns an IANA time zone."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -107,11 +99,7 @@ def zone(name: str) -> tzinfo:
 
 
 def check_one_of(name: str, value: object, allowed: Collection[str]) -> None:
-    """Checks that a setting has one of the allowed values.
-
-    Raises:
-        ConfigurationError: It has not.
-    """
+    """Checks that a setting has one of the allowed values."""
     if value not in allowed:
         raise not_allowed(name, value, f"one of {', '.join(allowed)}")
 

@@ -48,11 +48,7 @@ class Resource:
     put_right: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
 
     def __post_init__(self) -> None:
-        """Checks what tables and joins rely on.
-
-        Raises:
-            ConfigurationError: Name or key would not be one of a table or column.
-        """
+        """Checks that name and key can be those of a table and a column."""
         for value in (self.name, self.key):
             if not _IDENTIFIER.fullmatch(value):
                 raise not_allowed("A resource's name or key", value, "lower snake_case")

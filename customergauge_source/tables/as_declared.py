@@ -133,11 +133,7 @@ def _field(objects: pa.StructArray, key: str) -> pa.Array:
 
 
 def _tables(rows: pa.StructType) -> Iterator[str]:
-    """Yields the names of the tables below some rows.
-
-    Raises:
-        NotAsDeclaredError: Two columns have the same name.
-    """
+    """Yields the names of the tables below some rows; refuses two columns of the same name."""
     if len(set(rows.names)) < len(rows.names):
         raise NotAsDeclaredError
     for field in rows:

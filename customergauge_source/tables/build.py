@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 
 import pyarrow as pa
@@ -119,24 +119,20 @@ def rejected_records(
     were and where they stood, or `by_place` not, as where the feed brings an entry again elsewhere;
     so an entry that is read again has the same.
     """
-    values = {
-        "record": [entry.record for _, entry in rejected],
-        "reason": [entry.reason for _, entry in rejected],
-        "resource": [resource] * len(rejected),
-        "cursor": [cursor for cursor, _ in rejected],
-        "position": [entry.position for _, entry in rejected],
-    }
-    columns = {
-        name: pa.array(values[name], ARROW_TYPES[column.type])
-        for name, column in REJECTED_RECORDS.fields.items()
-    }
-    ids = [
-        f"{resource}-{f'{cursor}-{entry.position}-' if by_place else ''}{entry.digest}"
+    place = "{}-{}-" if by_place else ""
+    rows = [
+        {
+            **asdict(entry),
+            "resource": resource,
+            "cursor": cursor,
+            "_dlt_load_id": load_id,
+            "_dlt_id": f"{resource}-{place.format(cursor, entry.position)}{entry.digest}",
+        }
         for cursor, entry in rejected
     ]
-    columns["_dlt_load_id"] = pa.array([load_id] * len(rejected), pa.string())
-    columns["_dlt_id"] = pa.array(ids, pa.string())
-    return _table(columns)
+    types = {name: ARROW_TYPES[column.type] for name, column in REJECTED_RECORDS.fields.items()}
+    types |= {"_dlt_load_id": pa.string(), "_dlt_id": pa.string()}
+    return _table({name: pa.array([it[name] for it in rows], types[name]) for name in types})
 
 
 def _table(columns: Mapping[str, pa.Array], never_null: AbstractSet[str] = frozenset()) -> pa.Table:

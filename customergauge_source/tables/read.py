@@ -41,11 +41,7 @@ class Reader:
         return bool(self.json_type != before)
 
     def rows_of_arrow(self, records: pa.StructArray, body: bytes) -> pa.StructArray:
-        """Returns the rows of records that Arrow's reader has read from JSON.
-
-        Raises:
-            NotAsDeclaredError: They have to be put right, as Python values.
-        """
+        """Returns the rows of records that Arrow's reader has read from JSON, as `as_declared`."""
         try:
             return rows_of_arrow(records, self._target)
         except AmbiguousNumberError:

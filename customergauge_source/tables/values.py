@@ -1,4 +1,4 @@
-"""Single values, put right: what a column of a type takes, or the reason why it cannot.
+"""Single values, put right: what a column of a type takes, or `UnfitError` with the reason.
 
 Pure functions; the rules are those that the `docs/tables.md` lists under "What the tables say".
 """
@@ -31,11 +31,7 @@ def to_text(value: object) -> str:
 
 
 def to_bigint(value: object) -> int:
-    """Returns a whole number, which may come as text.
-
-    Raises:
-        UnfitError: It is not a whole number of 64 bits.
-    """
+    """Returns a whole number of 64 bits, which may come as text."""
     number: object = value
     if (isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value.strip())) or (
         isinstance(value, float) and value.is_integer()
@@ -47,22 +43,14 @@ def to_bigint(value: object) -> int:
 
 
 def to_double(value: object) -> float:
-    """Returns a number.
-
-    Raises:
-        UnfitError: It is not a number that a double holds exactly enough.
-    """
+    """Returns a number that a double holds exactly enough."""
     if type(value) is float or (type(value) is int and abs(value) <= _EXACT_IN_DOUBLE):
         return float(value)
     raise UnfitError("not a number")
 
 
 def to_bool(value: object) -> bool:
-    """Returns a boolean, which may come as 0, 1 or their text.
-
-    Raises:
-        UnfitError: It is none of these.
-    """
+    """Returns a boolean, which may come as 0, 1 or their text."""
     if isinstance(value, bool):
         return value
     spelled = str(value).strip().lower()
@@ -79,9 +67,6 @@ def to_timestamp(value: object, zone: tzinfo = timezone.utc) -> datetime:
     Args:
         value: Text such as `2022-03-30 12:34:56`, with or without an offset.
         zone: Where the clock stands that texts without an offset were read from.
-
-    Raises:
-        UnfitError: There is no such date, or it is not text.
     """
     if isinstance(value, datetime):  # what a user's own step may have made of it
         return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(timezone.utc)
