@@ -18,7 +18,7 @@ from customergauge_source.api.read_ahead import Feed
 from customergauge_source.dlt_bridge import extraction, memory
 from customergauge_source.dlt_bridge.catalog import reader_maker
 from customergauge_source.dlt_bridge.refusals import check_pipeline, check_steps
-from customergauge_source.dlt_bridge.tables_step import TablesStep, of_resource
+from customergauge_source.dlt_bridge.tables_step import TablesStep, owner_of
 from customergauge_source.exceptions import (
     ApiError,
     ConfigurationError,
@@ -67,8 +67,8 @@ class ResourceReader:
     @staticmethod
     def of(resource: DltResource) -> ResourceReader | None:
         """Returns what reads a resource; None if it is another source's."""
-        step = of_resource(resource)
-        return step.owner if step is not None and isinstance(step.owner, ResourceReader) else None
+        owner = owner_of(resource)
+        return owner if isinstance(owner, ResourceReader) else None
 
     def as_dlt_resource(self, *, selected: bool) -> DltResource:
         """Returns the resource for a dlt source.

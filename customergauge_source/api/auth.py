@@ -53,7 +53,7 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
         response = self.session.post(
             self.access_token_url,
             **self.build_access_token_request(),
-            auth=_from_form,
+            auth=lambda request: request,  # requests would add the credentials of a netrc
             hooks={"response": [self._check_token_answer]},
             allow_redirects=False,
         )
@@ -109,8 +109,3 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
         return f"{type(self).__name__}(client_id={HIDDEN}, client_secret={HIDDEN})"
 
     __repr__ = __str__
-
-
-def _from_form(request: PreparedRequest) -> PreparedRequest:
-    """Adds nothing: the credentials are in the form, and requests would add those of a netrc."""
-    return request

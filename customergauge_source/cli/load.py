@@ -43,7 +43,8 @@ class Run:
         """Runs, tells the outcome and returns the exit code."""
         do = self._check if self._options.check else self._load
         try:
-            with _source_arguments(self._options) as arguments, _shown(self._options):
+            _show_logs(self._options)
+            with _source_arguments(self._options) as arguments:
                 do(arguments)
         except BaseException as error:  # noqa: BLE001 - however it ends, it is told in two lines
             return self._tell(error)
@@ -52,21 +53,18 @@ class Run:
     def _load(self, arguments: dict[str, Any]) -> None:
         from customergauge_source.cli.progress import Progress
         from customergauge_source.dlt_bridge import working_dir
-        from customergauge_source.dlt_bridge.working_dir import exclusive
         from customergauge_source.load.checkpoints import Load
 
-        folder = working_dir.pipelines_dir()
-        progress = Progress()
+        options, progress = self._options, Progress()
 
         def commit(summary: LoadSummary) -> None:
             self._committed = summary
             progress.committed(summary.checkpoints)
 
-        with exclusive(self._name, folder), working_dir.emptied(Path(folder, self._name)):
+        with working_dir.emptied(self._name) as folder:
             pipeline = self._make_pipeline(folder, progress)
             source = self._make_source(arguments)
             report.warn_if_thrown_away(pipeline)
-            options = self._options
             summary = Load(
                 pipeline,
                 source,
@@ -76,7 +74,7 @@ class Run:
                 commit,
             ).run()
             summary.seconds = time.monotonic() - self._started
-            report.loaded(summary, pipeline, as_json=self._options.json)
+            report.loaded(summary, pipeline, as_json=options.json)
 
     def _check(self, arguments: dict[str, Any]) -> None:
         """Reads one record of each resource, and reaches the destination; loads nothing."""
@@ -119,9 +117,7 @@ class Run:
         from customergauge_source.secrecy import remember_resolved
 
         make_source = customergauge_source
-        if (
-            self._options.sandbox
-        ):  # a section of its own: the real account's settings are not for it
+        if self._options.sandbox:  # whose section is not the real account's
             make_source = customergauge_source.clone(name=self._name, section=self._name)
         source: DltSource = make_source(**arguments)
         remember_resolved()
@@ -167,22 +163,13 @@ def _interrupt(_signal: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-@contextmanager
-def _shown(options: Options) -> Iterator[None]:
+def _show_logs(options: Options) -> None:
     """Shows what is logged, without secrets: ours a plain line each, dlt's in its own format."""
     from customergauge_source.secrecy import HidingFilter
 
-    lines, hiding = logging.StreamHandler(), HidingFilter(tracebacks=options.debug)
-    ours, dlts = logging.getLogger("customergauge_source"), logging.getLogger("dlt")
-    ours.addHandler(lines)
-    for logger in (ours, dlts):
-        logger.addFilter(hiding)
-    try:
-        yield
-    finally:
-        ours.removeHandler(lines)
-        for logger in (ours, dlts):
-            logger.removeFilter(hiding)
+    logging.getLogger("customergauge_source").addHandler(logging.StreamHandler())
+    for name in ("customergauge_source", "dlt"):
+        logging.getLogger(name).addFilter(HidingFilter(tracebacks=options.debug))
 
 
 @contextmanager

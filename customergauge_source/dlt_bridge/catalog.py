@@ -51,11 +51,7 @@ def _column_types(schema: Schema, extracted: DltResource | None) -> dict[str, di
     if extracted is not None and isinstance(extracted.columns, Mapping):
         columns[extracted.name] = {**columns.get(extracted.name, {}), **extracted.columns}
     return {
-        table: {
-            name: str(hint["data_type"])
-            for name, hint in hints.items()
-            if hint.get("data_type") is not None
-        }
+        table: {name: str(it["data_type"]) for name, it in hints.items() if it.get("data_type")}
         for table, hints in columns.items()
     }
 
@@ -74,13 +70,12 @@ def _name_of(naming: NamingConvention, path: Sequence[str]) -> str:
 
 def _admission(unknown_fields: str) -> Callable[[str], bool]:
     """Returns what says whether an undeclared field, by its path, is loaded."""
-    warned: set[str] = set()
 
+    @cache  # so that it warns once
     def admit(field: str) -> bool:
         if unknown_fields == "fail":
             raise UnknownFieldError(f"CustomerGauge sent a field that is not declared: {field}")
-        if unknown_fields == "ignore" and field not in warned:
-            warned.add(field)
+        if unknown_fields == "ignore":
             logger.warning("Field %s is not declared and was left out (unknown_fields).", field)
         return unknown_fields == "evolve"
 

@@ -104,21 +104,22 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         contract = self._schema.resolve_contract_settings_for_table(self._resource.name)["tables"]
         left_out: set[str] = set()
         for table in tables:
-            if table.name not in self._known and table.parent not in left_out:
-                if contract == "freeze":
-                    raise UnknownFieldError(
-                        f"CustomerGauge sent a list that would be a new table, {table.name}; the"
-                        " schema contract freezes the tables."
-                    )
-                if contract == "evolve":
-                    declare.declare_nested(self._schema, self._resource, table.name, table.parent)
-                    self._note(table.name, table.parent)
-                else:
-                    logger.warning("Table %s is left out, by the schema contract.", table.name)
             if table.name in self._known:
+                yield table
+            elif table.parent in left_out:
+                left_out.add(table.name)
+            elif contract == "freeze":
+                raise UnknownFieldError(
+                    f"CustomerGauge sent a list that would be a new table, {table.name}; the"
+                    " schema contract freezes the tables."
+                )
+            elif contract == "evolve":
+                declare.declare_nested(self._schema, self._resource, table.name, table.parent)
+                self._note(table.name, table.parent)
                 yield table
             else:
                 left_out.add(table.name)
+                logger.warning("Table %s is left out, by the schema contract.", table.name)
 
     def _note(self, name: str, parent: str) -> None:
         """Tells dlt of a table, before its first data comes."""
@@ -127,7 +128,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
             declare.declare_variant(self._extracted, name, parent)
 
 
-def of_resource(resource: DltResource) -> TablesStep | None:
-    """Returns the step of a resource; None if it is not one of ours."""
+def owner_of(resource: DltResource) -> Any:  # noqa: ANN401 - the caller knows
+    """Returns the owner of a resource's step; None if it is not a resource of ours."""
     steps = resource._pipe.steps  # noqa: SLF001 - dlt lists a pipe's steps nowhere else
-    return next((step for step in steps if isinstance(step, TablesStep)), None)
+    return next((step.owner for step in steps if isinstance(step, TablesStep)), None)

@@ -21,11 +21,6 @@ from filelock import FileLock, Timeout
 from customergauge_source.exceptions import ConfigurationError, PipelineLockedError
 
 
-def pipelines_dir() -> str:
-    """Returns the folder in which dlt keeps the working directories of pipelines."""
-    return get_dlt_pipelines_dir()
-
-
 @contextmanager
 def exclusive(name: str, pipelines_dir: str) -> Iterator[None]:
     """Keeps other runs of a pipeline on this machine out; the lock goes with the process.
@@ -55,13 +50,15 @@ def exclusive(name: str, pipelines_dir: str) -> Iterator[None]:
 
 
 @contextmanager
-def emptied(folder: Path) -> Iterator[None]:
-    """Removes a folder before it is used, as a killed run may have left it, and afterwards."""
-    _remove(folder)
-    try:
-        yield
-    finally:
-        _remove(folder)
+def emptied(name: str) -> Iterator[str]:
+    """Yields dlt's folder of pipelines; that of this one is ours alone, and empty, and removed."""
+    folder = get_dlt_pipelines_dir()
+    with exclusive(name, folder):
+        _remove(Path(folder, name))  # a killed run may have left it
+        try:
+            yield folder
+        finally:
+            _remove(Path(folder, name))
 
 
 def again(pipeline: Pipeline) -> Pipeline:
