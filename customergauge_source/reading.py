@@ -18,7 +18,7 @@ from customergauge_source.api.read_ahead import Feed
 from customergauge_source.dlt_bridge import extraction, memory
 from customergauge_source.dlt_bridge.catalog import reader_maker
 from customergauge_source.dlt_bridge.refusals import check_pipeline, check_steps
-from customergauge_source.dlt_bridge.tables_step import TablesStep, owner_of
+from customergauge_source.dlt_bridge.tables_step import TablesStep
 from customergauge_source.exceptions import (
     ApiError,
     ConfigurationError,
@@ -64,12 +64,6 @@ class ResourceReader:
         self._max_pages: int | None = None
         self._feed: Feed | None = None
 
-    @staticmethod
-    def of(resource: DltResource) -> ResourceReader | None:
-        """Returns what reads a resource; None if it is another source's."""
-        owner = owner_of(resource)
-        return owner if isinstance(owner, ResourceReader) else None
-
     def as_dlt_resource(self, *, selected: bool) -> DltResource:
         """Returns the resource for a dlt source.
 
@@ -86,8 +80,12 @@ class ResourceReader:
             selected=selected,
         )
         def read() -> Iterator[Any]:
-            with nullcontext() if self._package_pages else self.in_packages():
-                yield from self._read()
+            try:
+                with nullcontext() if self._package_pages else self.in_packages():
+                    yield from self._read()
+            except (ApiError, TokenRefusedError) as error:
+                error.of(self.resource.name)
+                raise
 
         resource: DltResource = read()
         return resource.add_step(self._step)
@@ -110,13 +108,9 @@ class ResourceReader:
 
     def check(self) -> None:
         """Reads one page, and loads nothing."""
-        try:
-            with self.in_packages(1, max_pages=1):
-                for _ in self.as_dlt_resource(selected=True):
-                    pass
-        except (ApiError, TokenRefusedError) as error:
-            error.of(self.resource.name)
-            raise
+        with self.in_packages(1, max_pages=1):
+            for _ in self.as_dlt_resource(selected=True):
+                pass
 
     def check_query(self, *, full_refresh: bool = False) -> None:
         """Checks that the resource takes the query, and loads again what a full refresh drops."""

@@ -34,7 +34,7 @@ logger = logging.getLogger("customergauge_source")
 class TransientAnswerError(Exception):
     """An answer that is worth another try, after the seconds that the API asked to wait, if any."""
 
-    def __init__(self, message: str, retry_after: float | None) -> None:
+    def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 
@@ -90,13 +90,14 @@ class RetryingSession(requests.Session):
             ApiRefusedError: The API refuses it.
         """
         kwargs["timeout"] = kwargs.get("timeout") or self._timeout
+        told = f"{request.method} {request.url}"  # there are no secrets in it
         retrying = Retrying(
             retry=retry_if_exception_type(_TRANSIENT),
             stop=self._stop,
             wait=lambda state: max(self._backoff(state), _retry_after(state)),
             sleep=sleep_using_event(self._abandoned),
-            before_sleep=lambda state: _log_retry(state, request),
-            retry_error_callback=lambda state: _give_up(state, request),
+            before_sleep=lambda state: _log_retry(state, told),
+            retry_error_callback=lambda state: _give_up(state, told),
         )
         response: Response = retrying(super().send, request, **kwargs)
         return response
@@ -129,48 +130,41 @@ def raise_for_failure(response: Response) -> None:
     message = f"{answer}: {excerpt(response.content)}"
     if status in _TRANSIENT_CODES:
         raise TransientAnswerError(message, _parse_retry_after(response))
-    raise ApiRefusedError(f"The API refused {_describe(response.request)}: {message}")
+    request = response.request
+    raise ApiRefusedError(f"The API refused {request.method} {request.url}: {message}")
 
 
-def _describe(request: PreparedRequest) -> str:
-    """Returns method and address of a request; there are no secrets in it."""
-    return f"{request.method} {request.url}"
-
-
-def _parse_retry_after(response: Response) -> float | None:
+def _parse_retry_after(response: Response) -> float:
     value = response.headers.get("Retry-After", "").strip()
     if value.isdecimal():
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _error(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
+        return 0.0
 
 
 def _retry_after(state: RetryCallState) -> float:
     """Returns the seconds that the API asked to wait; 0 if it did not."""
-    return getattr(_error(state), "retry_after", None) or 0.0
+    return getattr(state.outcome and state.outcome.exception(), "retry_after", 0.0)
 
 
-def _reason(error: BaseException | None) -> str:
+def _describe(state: RetryCallState) -> str:
+    """Returns why a try failed."""
+    error = state.outcome.exception() if state.outcome else None
     if isinstance(error, requests.RequestException):  # with pieces of the answer in it
         return excerpt(f"{type(error).__name__}: {error}", 2 * EXCERPT)
     return str(error)
 
 
-def _log_retry(state: RetryCallState, request: PreparedRequest) -> None:
+def _log_retry(state: RetryCallState, request: str) -> None:
     wait = state.next_action.sleep if state.next_action else 0.0
-    logger.warning("retrying in %.1f s: %s %s", wait, _describe(request), _reason(_error(state)))
+    logger.warning("retrying in %.1f s: %s %s", wait, request, _describe(state))
 
 
-def _give_up(state: RetryCallState, request: PreparedRequest) -> None:
+def _give_up(state: RetryCallState, request: str) -> None:
     tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
     wait = f"; it asks to wait {asked:.0f} s" if (asked := _retry_after(state)) else ""
-    reason = _reason(_error(state))
     raise ApiUnavailableError(
-        f"{_describe(request)} failed after {tries}; the last error was {reason}{wait}"
+        f"{request} failed after {tries}; the last error was {_describe(state)}{wait}"
     ) from None

@@ -80,15 +80,15 @@ class Run:
         """Reads one record of each resource, and reaches the destination; loads nothing."""
         from dlt.common.runtime.collector import NULL_COLLECTOR
 
-        from customergauge_source.reading import ResourceReader
+        from customergauge_source.dlt_bridge.tables_step import owner_of
 
         with tempfile.TemporaryDirectory() as folder:  # a run that is under way has the usual one
             pipeline = self._make_pipeline(folder, NULL_COLLECTOR)
             source = self._make_source(arguments | {"per_page": 1})
-            readers = [*map(ResourceReader.of, source.selected_resources.values())]
-            for reader in filter(None, readers):
+            readers = [*map(owner_of, source.selected_resources.values())]
+            for reader in readers:
                 reader.check_query()
-            for reader in filter(None, readers):
+            for reader in readers:
                 reader.check()
             pipeline.sync_destination()
             report.checked(pipeline, as_json=self._options.json)

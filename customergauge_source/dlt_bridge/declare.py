@@ -7,7 +7,6 @@ from typing import Any, Final, cast
 
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TPartialTableSchema
-from dlt.common.schema.utils import has_table_seen_data
 from dlt.extract import DltResource
 
 from customergauge_source.dlt_bridge import extraction
@@ -95,11 +94,6 @@ def declare_variant(extracted: DltResource, name: str, parent: str) -> None:
         primary_key=[] if parent else "_dlt_id",
         create_table_variant=True,
     )
-
-
-def is_unseen(schema: Schema, table: str) -> bool:
-    """Says whether a table never had data, and so is not at the destination."""
-    return not has_table_seen_data(schema.tables[table])
 
 
 def _layout(key: str, description: str, partition: str | None = None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import dlt
+from dlt.common.schema.utils import has_table_seen_data
 from dlt.extract import DltResource
 from dlt.extract.items import DataItemWithMeta
 from dlt.extract.items_transform import ItemTransform
@@ -65,7 +66,9 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         for name, parent in declare.declare(schema, self._resource):
             self._note(name, parent)
         self.rejected: list[tuple[int, RejectedRecord]] = []
-        self.to_materialize = {name for name in self._known if declare.is_unseen(schema, name)}
+        self.to_materialize = {
+            name for name in self._known if not has_table_seen_data(schema.tables[name])
+        }
 
     def __call__(self, item: Any, meta: Any = None) -> Iterator[DataItemWithMeta]:  # noqa: ANN401, ARG002
         """Yields the tables of a page that are to be sent, a parent before its children."""

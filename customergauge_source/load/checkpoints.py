@@ -20,6 +20,7 @@ from dlt.extract import DltSource
 
 from customergauge_source.dlt_bridge import extraction, memory, working_dir
 from customergauge_source.dlt_bridge.refusals import check_destination
+from customergauge_source.dlt_bridge.tables_step import owner_of
 from customergauge_source.dlt_bridge.working_dir import exclusive
 from customergauge_source.exceptions import (
     ApiError,
@@ -97,7 +98,9 @@ class Load:
         with told_as_ours():
             check_destination(self.pipeline)
         selected = self.source.selected_resources.items()
-        self._readers = {name: ResourceReader.of(resource) for name, resource in selected}
+        self._readers: dict[str, ResourceReader | None] = {
+            name: owner_of(resource) for name, resource in selected
+        }
         for reader in filter(None, self._readers.values()):
             reader.check_query(full_refresh=self.full_refresh)
         self._started = time.monotonic()
@@ -129,7 +132,6 @@ class Load:
                     with reader.in_packages(*pages) if reader else nullcontext():
                         self._read(name)
                 except (ApiError, TokenRefusedError) as error:
-                    error.of(name)
                     if failure is not None:
                         logger.warning("%s", error)
                     failure = failure or error

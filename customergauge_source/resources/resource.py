@@ -16,10 +16,6 @@ KEY: Final = "number_customergauge"
 """CGID: the id of a survey record, and the key of all that the sync API hands out."""
 
 
-def _as_it_is(record: dict[str, Any]) -> dict[str, Any]:
-    return record
-
-
 @dataclass(frozen=True, eq=False)
 class Resource:
     """An endpoint of the sync API, and the tables that its records become.
@@ -45,7 +41,7 @@ class Resource:
     takes: frozenset[str] = frozenset()
     position: type[Position] = Position
     partition: str | None = None
-    put_right: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
+    put_right: Callable[[dict[str, Any]], dict[str, Any]] = lambda record: record
 
     def __post_init__(self) -> None:
         """Checks that name and key can be those of a table and a column."""
