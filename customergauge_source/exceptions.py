@@ -14,12 +14,7 @@ from dlt.extract.exceptions import DltSourceException
 class CustomerGaugeError(DltSourceException):
     """Base of all errors that this package raises.
 
-    It derives from dlt's source exception, which dlt hands on without wrapping it in
-    another one.
-
-    Args:
-        message: One line that says what happened.
-        remedy: One line that says what to do.
+    It derives from dlt's source exception, which dlt hands on without wrapping it in another one.
     """
 
     exit_code: ClassVar[int] = 1

@@ -19,11 +19,7 @@ from customergauge_source.dlt_bridge import extraction, memory
 from customergauge_source.dlt_bridge.catalog import reader_maker
 from customergauge_source.dlt_bridge.refusals import check_pipeline, check_steps
 from customergauge_source.dlt_bridge.tables_step import TablesStep
-from customergauge_source.exceptions import (
-    ApiError,
-    ConfigurationError,
-    TokenRefusedError,
-)
+from customergauge_source.exceptions import ApiError, ConfigurationError, TokenRefusedError
 from customergauge_source.resources.positions import Position
 from customergauge_source.resources.query import Query, zone
 from customergauge_source.resources.resource import Resource
@@ -41,12 +37,8 @@ class ResourceReader:
     """Reads one resource, in each extraction that it takes part in.
 
     Attributes:
-        resource: The resource.
         connect: Opens a client, which is told how to decode pages.
-        client_id: Whose records are read.
         query: What to ask for; the resource takes its part of it.
-        timezone: IANA zone of the API's timestamps.
-        unknown_fields: "evolve", "ignore" or "fail".
     """
 
     resource: Resource

@@ -21,8 +21,6 @@ _SHORTEST: Final = 4
 _FILES: Final = frozenset({"duckdb", "ducklake"})
 """Destinations whose credentials are the path of a file, which a message has to name."""
 _TRACEBACK: Final = "Traceback (most recent call last):"
-
-
 _known: Final[set[str]] = set()
 """The secrets of this process. dlt notes those it resolves by thread, and forgets them."""
 

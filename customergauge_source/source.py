@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import dlt
 from dlt.common.configuration.specs import BaseConfiguration, configspec
@@ -119,14 +119,10 @@ def _declarations(asked: Sequence[str | Resource]) -> list[Resource]:
 def _credentials(
     given: CustomerGaugeCredentials | Mapping[str, str] | None,
 ) -> CustomerGaugeCredentials:
-    """Returns the credentials, as they are given or configured.
-
-    Raises:
-        ConfigurationError: One of the two is missing.
-    """
+    """Returns the credentials, as they are given or configured; both parts have to be."""
     if isinstance(given, CustomerGaugeCredentials):
         return given.copy()
-    pair: dict[str, str] = {
+    pair: dict[str, Any] = {
         name: (given or {}).get(name) or settings.secret(f"credentials.{name}") or ""
         for name in ("client_id", "client_secret")
     }
@@ -138,6 +134,4 @@ def _credentials(
             f"Set {names} under [{place}] in .dlt/secrets.toml, or set the environment:"
             f" {variables}.",
         )
-    return CustomerGaugeCredentials(
-        client_id=pair["client_id"], client_secret=pair["client_secret"]
-    )
+    return CustomerGaugeCredentials(**pair)

@@ -32,8 +32,7 @@ class CustomerGaugeClient(RESTClient):
     `request_max_attempts`, `request_backoff_factor`, `request_max_retry_delay`).
 
     Args:
-        api_url: Scheme and host of the API.
-        auth_url: Scheme and host of the token endpoint.
+        api_url: Scheme and host of the API; `auth_url` those of the token endpoint.
         credentials: What signs in; clients that share it share its token.
         decoder: Decodes the pages of the resource that is read.
     """

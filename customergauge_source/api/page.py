@@ -49,12 +49,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Decoder:
-    """Decodes the pages of a resource: into rows of an Arrow array, or into JSON objects.
-
-    Attributes:
-        resource: The resource.
-        make_reader: Returns what makes rows of records; None for objects.
-    """
+    """Decodes pages: into rows of an Arrow array if there is a reader, else into JSON objects."""
 
     resource: Resource
     make_reader: Callable[[], Reader] | None = None

@@ -15,8 +15,8 @@ from requests import Request, Response
 
 from customergauge_source.api.page import Page
 from customergauge_source.exceptions import ApiContractError
+from customergauge_source.tables.values import BIGINT
 
-_BIGINT = range(-(2**63), 2**63)
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
 
 
@@ -69,4 +69,4 @@ class SyncCursorPaginator(BasePaginator):
 def _whole_number(value: object) -> int | None:
     if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
         value = int(value)
-    return value if type(value) is int and value in _BIGINT else None
+    return value if type(value) is int and value in BIGINT else None

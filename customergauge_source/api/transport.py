@@ -10,18 +10,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import requests
+import tenacity
 from dlt.common.configuration.specs import RuntimeConfiguration
 from requests import PreparedRequest, Response
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_any,
-    stop_before_delay,
-    stop_when_event_set,
-    wait_random_exponential,
-)
 from tenacity.nap import sleep_using_event
 
 from customergauge_source.exceptions import ApiRefusedError, ApiUnavailableError
@@ -69,14 +60,18 @@ class RetryingSession(requests.Session):
         self.headers["Accept"] = "application/json"
         longest_wait = float(runtime.request_max_retry_delay)
         self._timeout = float(runtime.request_timeout)
-        self._backoff = wait_random_exponential(runtime.request_backoff_factor, longest_wait)
+        self._backoff = tenacity.wait_random_exponential(
+            runtime.request_backoff_factor, longest_wait
+        )
         self._abandoned = threading.Event()
         stops = (
-            stop_after_attempt(runtime.request_max_attempts),
-            stop_before_delay(RETRY_TOTAL),
-            stop_when_event_set(self._abandoned),
+            tenacity.stop_after_attempt(runtime.request_max_attempts),
+            tenacity.stop_before_delay(RETRY_TOTAL),
+            tenacity.stop_when_event_set(self._abandoned),
         )
-        self._stop = lambda state: stop_any(*stops)(state) or _retry_after(state) > longest_wait
+        self._stop = lambda state: (
+            tenacity.stop_any(*stops)(state) or _retry_after(state) > longest_wait
+        )
 
     def abandon(self) -> None:
         """Ends a wait between two tries, and all further tries; for use by another thread."""
@@ -91,8 +86,8 @@ class RetryingSession(requests.Session):
         """
         kwargs["timeout"] = kwargs.get("timeout") or self._timeout
         told = f"{request.method} {request.url}"  # there are no secrets in it
-        retrying = Retrying(
-            retry=retry_if_exception_type(_TRANSIENT),
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_TRANSIENT),
             stop=self._stop,
             wait=lambda state: max(self._backoff(state), _retry_after(state)),
             sleep=sleep_using_event(self._abandoned),
@@ -144,12 +139,12 @@ def _parse_retry_after(response: Response) -> float:
         return 0.0
 
 
-def _retry_after(state: RetryCallState) -> float:
+def _retry_after(state: tenacity.RetryCallState) -> float:
     """Returns the seconds that the API asked to wait; 0 if it did not."""
     return getattr(state.outcome and state.outcome.exception(), "retry_after", 0.0)
 
 
-def _describe(state: RetryCallState) -> str:
+def _describe(state: tenacity.RetryCallState) -> str:
     """Returns why a try failed."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, requests.RequestException):  # with pieces of the answer in it
@@ -157,12 +152,12 @@ def _describe(state: RetryCallState) -> str:
     return str(error)
 
 
-def _log_retry(state: RetryCallState, request: str) -> None:
+def _log_retry(state: tenacity.RetryCallState, request: str) -> None:
     wait = state.next_action.sleep if state.next_action else 0.0
     logger.warning("retrying in %.1f s: %s %s", wait, request, _describe(state))
 
 
-def _give_up(state: RetryCallState, request: str) -> None:
+def _give_up(state: tenacity.RetryCallState, request: str) -> None:
     tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
     wait = f"; it asks to wait {asked:.0f} s" if (asked := _retry_after(state)) else ""
     raise ApiUnavailableError(

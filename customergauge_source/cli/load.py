@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from customergauge_source.cli import report
 from customergauge_source.cli.options import Options, parse
@@ -154,13 +154,9 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     options = parse(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.disable()  # imports make a hundred thousand objects, and no garbage: a tenth of their time
     return Run(options).main()
-
-
-def _interrupt(_signal: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _show_logs(options: Options) -> None:

@@ -29,11 +29,7 @@ _LISTS = ", ".join(dict.fromkeys(name for resource in RESOURCES for name in reso
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says: the options, by name.
-
-    Attributes:
-        source: Arguments of `customergauge_source` that were given.
-    """
+    """What the command line says; `source` has the arguments of `customergauge_source`."""
 
     sandbox: bool
     sandbox_responses: int

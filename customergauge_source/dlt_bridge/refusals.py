@@ -29,12 +29,7 @@ _TABLE: Final[TTableSchema] = {"name": "records", "write_disposition": "merge"}
 
 
 class Steps(NamedTuple):
-    """What follows a resource in its pipe.
-
-    Attributes:
-        see_records: Whether a step of the user's is there, which gets records.
-        limits: How many pages each `add_limit` lets pass.
-    """
+    """What follows a resource: whether steps of the user's, and the pages of each `add_limit`."""
 
     see_records: bool
     limits: list[int]

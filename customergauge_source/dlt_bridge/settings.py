@@ -29,10 +29,7 @@ def fill_in(
 ) -> dict[str, Any]:
     """Returns the arguments of a source; those that are None as they are configured, if they are.
 
-    Args:
-        arguments: The arguments, by name; texts, but for those that are named.
-        lists: Those that are lists.
-        numbers: Those that are whole numbers.
+    They are texts, but for those that are named as lists, or as whole numbers.
     """
     given = dict(arguments)
     for name in [name for name, value in given.items() if value is None]:

@@ -23,11 +23,6 @@ OVERLAP: Final = timedelta(days=2)
 class Position:
     """The cursor of a feed that brings each record once, when it is new.
 
-    Args:
-        state: The resource's dlt state.
-        client_id: Whose token it is read with; only its hash is kept.
-        query: What is asked for.
-
     Attributes:
         repeats: Whether the feed brings the same entries again, run after run.
         is_kept: Whether it is kept for the next run; a one-off begins anew each time.

@@ -31,17 +31,7 @@ BOUNDS: Final = ("number_customergauge", "period_field")
 
 @dataclass(frozen=True)
 class Query:
-    """The parameters that stay the same from page to page.
-
-    Attributes:
-        per_page: Records per page, 1 to 1000.
-        include: What `with[]` adds to each record; None for all that the resource offers.
-        outbound_filter: Reference of an outbound filter of the account (`filter`).
-        number_customergauge: The one record to read, by its CGID.
-        period_field: The date that `start_date` and `end_date` bound.
-        start_date: First day, yyyy-mm-dd.
-        end_date: Last day, yyyy-mm-dd.
-    """
+    """The parameters that are the same on every page; `customergauge_source` describes them."""
 
     per_page: int = PER_PAGE
     include: Sequence[str] | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from customergauge_source.resources.query import PARAMETERS
 from customergauge_source.resources.resource import KEY, Resource
 from customergauge_source.resources.survey import BASE, BASE_OBJECTS, PROPERTIES
 from customergauge_source.tables.records import as_list
@@ -39,9 +40,7 @@ RESPONSES: Final = Resource(
     name="responses",
     path="v7/rest/sync/responses",
     include=("selected_drivers", "tags", "questions", "properties"),
-    takes=frozenset(
-        {"outbound_filter", "number_customergauge", "period_field", "start_date", "end_date"}
-    ),
+    takes=frozenset(PARAMETERS),
     partition="date_survey_response",
     put_right=_put_right,
     record=Shape(

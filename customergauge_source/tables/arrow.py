@@ -25,12 +25,7 @@ Refuse = Callable[[int, Any, str], None]
 
 _SAFE: Final = (datetime(1, 1, 2), datetime(2037, 12, 31))  # noqa: DTZ001 - wall clocks
 """Arrow goes below the year 1, and knows no summer time after 2037."""
-_UNFIT: Final = (
-    pa.ArrowInvalid,
-    pa.ArrowTypeError,
-    pa.ArrowNotImplementedError,
-    OverflowError,
-)
+_UNFIT: Final = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)
 
 
 def json_type(shape: Shape) -> pa.StructType:

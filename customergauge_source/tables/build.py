@@ -22,13 +22,7 @@ from customergauge_source.tables.shape import REJECTED_RECORDS
 
 @dataclass(frozen=True)
 class Table:
-    """One table of the chain.
-
-    Attributes:
-        name: Its name.
-        parent: Name of the table that it hangs on; "" for a root table.
-        rows: Its rows.
-    """
+    """One table of the chain, and the name of its parent; "" for a root table."""
 
     name: str
     parent: str

@@ -67,9 +67,6 @@ class Target:
 
     Attributes:
         root: Name of the root table.
-        key: Key of a record.
-        shape: Shape of a record.
-        catalog: Names, types and admission of what is not declared.
         zone: Where the clock stands that timestamps without an offset were read from.
         writes_whole: Whether whole numbers were written without a fraction, 1 and not 1.0.
     """

@@ -12,13 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from customergauge_source.tables.arrow import (
-    Refuse,
-    make_lists,
-    make_struct,
-    rejected_lists,
-    to_column,
-)
+from customergauge_source.tables import arrow
 from customergauge_source.tables.catalog import Catalog, Path, Target, is_too_deep
 from customergauge_source.tables.encoding import to_json
 from customergauge_source.tables.records import JsonObject, as_list
@@ -29,8 +23,8 @@ def rows_of_objects(records: Sequence[JsonObject], target: Target) -> pa.StructA
     """Returns the rows of records with distinct keys: columns, and lists of child rows."""
     page = _Page(target, [[] for _ in records], {target.rejected_values: ()})
     columns = page.columns((target.root,), target.shape, records, range(len(records)))
-    columns[target.rejected_values] = rejected_lists(page.rejected)
-    return make_struct([*columns.items()], len(records))
+    columns[target.rejected_values] = arrow.rejected_lists(page.rejected)
+    return arrow.make_struct([*columns.items()], len(records))
 
 
 @dataclass(frozen=True)
@@ -138,16 +132,20 @@ class _Level:
             self._add_column(name, path, data_type, values)
 
     def _add_column(self, name: str, path: Path, data_type: DataType, values: list[Any]) -> None:
-        self.made[name] = to_column(values, data_type, self.page.target.zone, self._refuse(path))
+        self.made[name] = arrow.to_column(
+            values, data_type, self.page.target.zone, self._refuse(path)
+        )
 
     def _add_list(self, name: str, path: Path, item: Shape, lists: list[list[Any]]) -> None:
         objects = [_as_object(value, item) for values in lists for value in values]
         owners = [owner for owner, values in zip(self.owners, lists, strict=True) for _ in values]
         below = self.page.columns((*self.path, *path), item, objects, owners)
         lengths = pa.array(map(len, lists), pa.int32())
-        self.made[name] = make_lists(lengths, make_struct([*below.items()], len(objects)))
+        self.made[name] = arrow.make_lists(
+            lengths, arrow.make_struct([*below.items()], len(objects))
+        )
 
-    def _refuse(self, path: Path) -> Refuse:
+    def _refuse(self, path: Path) -> arrow.Refuse:
         """Returns what notes a rejected value of the field at a path."""
         field = ".".join((*self.path[1:], *path))
 
@@ -164,7 +162,7 @@ class _Level:
                 refuse(row, value, reason)
 
 
-def _only(kind: type, objects: Sequence[JsonObject], key: str, refuse: Refuse) -> list[Any]:
+def _only(kind: type, objects: Sequence[JsonObject], key: str, refuse: arrow.Refuse) -> list[Any]:
     """Returns the values of a kind under a key; others are refused, null stays.
 
     PHP sends an empty list for an empty object and the other way round, and a list with gaps as

@@ -15,13 +15,7 @@ JsonObject = dict[str, Any]
 
 @dataclass(frozen=True)
 class RejectedRecord:
-    """An entry of a page's `data` that is not a loadable record.
-
-    Attributes:
-        record: The entry as JSON text.
-        reason: Why it cannot be loaded.
-        position: Its place in the page, from 0.
-    """
+    """An entry of a page's `data` that is not a loadable record: JSON, why, and its place in it."""
 
     record: str
     reason: str

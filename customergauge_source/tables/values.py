@@ -25,11 +25,6 @@ class UnfitError(ValueError):
     """A value that its column cannot take; the message is the reason."""
 
 
-def to_text(value: object) -> str:
-    """Returns text as it is and everything else in its JSON spelling."""
-    return value if isinstance(value, str) else to_json(value)
-
-
 def to_bigint(value: object) -> int:
     """Returns a whole number of 64 bits, which may come as text."""
     number: object = value
@@ -87,7 +82,7 @@ def to_timestamp(value: object, zone: tzinfo = timezone.utc) -> datetime:
 def converter(data_type: DataType, zone: tzinfo) -> Callable[[object], Any]:
     """Returns the function that makes a value what a column of this type takes."""
     converters: Mapping[DataType, Callable[[object], Any]] = {
-        "text": to_text,
+        "text": lambda value: value if isinstance(value, str) else to_json(value),
         "bigint": to_bigint,
         "double": to_double,
         "bool": to_bool,
