@@ -6,6 +6,8 @@ Who wants it typed says so with dlt's own `columns` hint: what fits is stored ty
 from __future__ import annotations
 
 import shutil
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +110,18 @@ HINTED: dict[str, tuple[str, list[tuple[Any, Any]]]] = {
     "double": ("DOUBLE", [(12.5, 12.5), (7, 7.0), ("0.5", None), (2**60 + 1, None), (True, None)]),
     "bigint": ("BIGINT", [(5, 5), ("9", 9), (2.5, None), (7.0, 7), ("many", None), ([1], None)]),
     "bool": ("BOOLEAN", [(True, True), (0, False), ("maybe", None)]),
+    "date": ("DATE", [("2024-05-01", date(2024, 5, 1)), ("2024-02-30", None), ("soon", None)]),
+    "decimal": (
+        "DECIMAL(38,9)",
+        [
+            (12.5, Decimal("12.5")),
+            (10**29 - 1, Decimal(10**29 - 1)),
+            (1e-9, Decimal("1e-9")),
+            (1e-10, None),
+            (10**29, None),
+            ("1.5", None),
+        ],
+    ),
     "text": ("VARCHAR", [(2.5, "2.5"), ({"a": 1}, '{"a":1}')]),
 }
 

@@ -38,11 +38,7 @@ class CustomerGaugeClient(RESTClient):
     """
 
     def __init__(
-        self,
-        api_url: str,
-        auth_url: str,
-        credentials: CustomerGaugeCredentials,
-        decoder: Decoder,
+        self, api_url: str, auth_url: str, credentials: CustomerGaugeCredentials, decoder: Decoder
     ) -> None:
         runtime = resolve_configuration(RuntimeConfiguration())
         self._retrying = RetryingSession(runtime)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from customergauge_source import LoadSummary
 
-_INTERRUPTED = 130
 _NAME = "customergauge"
 
 
@@ -144,7 +143,7 @@ class Run:
     def _interrupted(self) -> int:
         done = report.committed(self._committed)
         report.failed(f"Interrupted. {done}", "Run again: the next run goes on there.")
-        return _INTERRUPTED
+        return 130
 
 
 def main(arguments: list[str] | None = None) -> int:

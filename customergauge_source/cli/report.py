@@ -76,10 +76,8 @@ def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
     rejected = sum(it.rejected for _, it in resources)
     values = sum(it.rejected_values for _, it in resources)
     if rejected or values:
-        yield (
-            f"rejected: {rejected:,} records (table rejected_records),"
-            f" {values:,} values (tables …__rejected_values)"
-        )
+        records = f"{rejected:,} records (table rejected_records)"
+        yield f"rejected: {records}, {values:,} values (tables …__rejected_values)"
     if not summary.caught_up:
         how = "the next run goes on at the cursor"
         if any(it.pages and it.cursor is None for _, it in resources):

@@ -32,9 +32,8 @@ def go_on_from_destination(pipeline: Pipeline, source: str) -> dict[str, Any]:
     it never got, or has lost.
     """
     pipeline.sync_destination()
-    resources: dict[str, Any] = (
-        pipeline.state.get("sources", {}).get(source, {}).get("resources", {})
-    )
+    stored: dict[str, Any] = pipeline.state.get("sources", {}).get(source, {})
+    resources = stored.get("resources", {})
     known = _loads_of(pipeline, {it[_CARRIER] for it in resources.values() if _CARRIER in it})
     told = {name: it for name, it in resources.items() if it.get(_CARRIER) in (None, *known)}
     if lost := resources.keys() - told.keys():

@@ -21,7 +21,6 @@ from dlt.extract import DltSource
 from customergauge_source.dlt_bridge import extraction, memory, working_dir
 from customergauge_source.dlt_bridge.refusals import check_destination
 from customergauge_source.dlt_bridge.tables_step import owner_of
-from customergauge_source.dlt_bridge.working_dir import exclusive
 from customergauge_source.exceptions import (
     ApiError,
     ConfigurationError,
@@ -69,7 +68,7 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
             `on_checkpoint` raises comes as it is.
     """
     load = Load(pipeline, source, checkpoint_pages, max_pages, full_refresh, on_checkpoint)
-    with exclusive(pipeline.pipeline_name, pipeline.pipelines_dir):
+    with working_dir.exclusive(pipeline.pipeline_name, pipeline.pipelines_dir):
         try:
             with told_as_ours():
                 load.pipeline = working_dir.again(pipeline)

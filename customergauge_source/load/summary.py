@@ -60,11 +60,7 @@ class LoadSummary:
                 self.tables[table] = self.tables.get(table, 0) + rows
 
     def add_counts(self, name: str, extracted: ExtractInfo) -> bool:
-        """Adds what a resource counted while a package was extracted; see `ResourceReader`.
-
-        Returns:
-            Whether its feed was read to its end.
-        """
+        """Adds what a resource counted in a package; says if its feed was read to its end."""
         packages = chain.from_iterable(extracted.metrics.values())
         for metrics in (it["resource_metrics"] for it in packages):
             counts = metrics[name].custom_metrics if name in metrics else {}

@@ -5,7 +5,6 @@ Names and rules are those of GET Responses (v7); what breaks one is a `Configura
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from customergauge_source.settings import PER_PAGE, PERIOD_FIELDS
+from customergauge_source.tables.values import UnfitError, to_date
 
 if TYPE_CHECKING:
     from customergauge_source.exceptions import ConfigurationError
@@ -96,11 +96,9 @@ def check_one_of(name: str, value: object, allowed: Collection[str]) -> None:
 
 def _check_day(name: str, value: object) -> date:
     try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", str(value)):
-            return date.fromisoformat(str(value))
-    except ValueError:
-        pass  # such as 2026-02-30; the message below says what is allowed
-    raise not_allowed(name, value, "a day as yyyy-mm-dd")
+        return to_date(str(value))
+    except UnfitError:  # such as 2026-02-30
+        raise not_allowed(name, value, "a day as yyyy-mm-dd") from None
 
 
 def not_allowed(name: str, value: object, allowed: str) -> ConfigurationError:

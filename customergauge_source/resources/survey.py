@@ -27,10 +27,7 @@ BASE_OBJECTS: Final[Mapping[str, Shape]] = {
         }
     ),
     "account": Shape(
-        fields={
-            "name": text("Name of the account."),
-            "number": text("Number of the account."),
-        }
+        fields={"name": text("Name of the account."), "number": text("Number of the account.")}
     ),
 }
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from customergauge_source.tables.shape import REJECTED_VALUES, DataType, Shape
-from customergauge_source.tables.values import UnfitError, converter
+from customergauge_source.tables.values import DECIMAL_PLACES, UnfitError, converter
 
 ARROW_TYPES: Final[Mapping[str, pa.DataType]] = {
     "text": pa.string(),
@@ -18,6 +18,8 @@ ARROW_TYPES: Final[Mapping[str, pa.DataType]] = {
     "double": pa.float64(),
     "bool": pa.bool_(),
     "timestamp": pa.timestamp("us", tz="UTC"),
+    "date": pa.date32(),
+    "decimal": pa.decimal128(38, DECIMAL_PLACES),
 }
 
 Refuse = Callable[[int, Any, str], None]

@@ -101,11 +101,7 @@ class ChainBuilder:
 
 
 def rejected_records(
-    load_id: str,
-    resource: str,
-    rejected: Sequence[tuple[int, RejectedRecord]],
-    *,
-    by_place: bool,
+    load_id: str, resource: str, rejected: Sequence[tuple[int, RejectedRecord]], *, by_place: bool
 ) -> pa.Table:
     """Returns the table of entries that are no loadable records.
 

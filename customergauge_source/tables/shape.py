@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-DataType = Literal["text", "bigint", "double", "bool", "timestamp"]
+DataType = Literal["text", "bigint", "double", "bool", "timestamp", "date", "decimal"]
 
 SCALAR: Final = "value"
 """The column of a child table whose list holds scalars; dlt's own name for it."""

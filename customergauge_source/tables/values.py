@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone, tzinfo
+from datetime import date, datetime, timezone, tzinfo
+from decimal import Decimal
 from typing import Any, Final
 
 from customergauge_source.tables.encoding import to_json
@@ -15,6 +16,8 @@ from customergauge_source.tables.shape import DataType
 
 BIGINT: Final = range(-(2**63), 2**63)
 _EXACT_IN_DOUBLE: Final = 2**53
+DECIMAL_PLACES: Final = 9
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,19}")
 _TIMESTAMP: Final = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}(?::\d{2})?)(:\d{2}(?:\.\d{1,9})?)?)?\s*(Z|[+-]\d{2}:?\d{2})?"
@@ -46,14 +49,10 @@ def to_double(value: object) -> float:
 
 def to_bool(value: object) -> bool:
     """Returns a boolean, which may come as 0, 1 or their text."""
-    if isinstance(value, bool):
-        return value
     spelled = str(value).strip().lower()
-    if spelled in {"1", "true"}:
-        return True
-    if spelled in {"0", "false"}:
-        return False
-    raise UnfitError("not a boolean")
+    if spelled not in {"1", "true", "0", "false"}:
+        raise UnfitError("not a boolean")
+    return spelled in {"1", "true"}
 
 
 def to_timestamp(value: object, zone: tzinfo = timezone.utc) -> datetime:
@@ -68,15 +67,35 @@ def to_timestamp(value: object, zone: tzinfo = timezone.utc) -> datetime:
     match = _TIMESTAMP.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         raise UnfitError("not a timestamp")
-    date, minutes, seconds, offset = match.groups()
+    day, minutes, seconds, offset = match.groups()
     whole, _, fraction = (seconds or ":00").partition(".")
     minutes = f"{minutes or '00'}:00"[:5]
-    text = f"{date}T{minutes}{whole}.{fraction[:6] or '0'}{offset or 'Z'}"
+    text = f"{day}T{minutes}{whole}.{fraction[:6] or '0'}{offset or 'Z'}"
     try:
         moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z")
         return (moment if offset else moment.replace(tzinfo=zone)).astimezone(timezone.utc)
     except (ValueError, OverflowError):
         raise UnfitError("no such date") from None
+
+
+def to_date(value: object) -> date:
+    """Returns a day, which comes as text such as `2022-03-30`."""
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise UnfitError("not a date")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise UnfitError("no such date") from None
+
+
+def to_decimal(value: object) -> Decimal:
+    """Returns a number of up to 29 digits before the point, and 9 behind it, as dlt's decimals."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    number = Decimal(to_json(value) if is_number else "nan")
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and exponent >= -DECIMAL_PLACES and number.adjusted() < 29:  # noqa: PLR2004
+        return number
+    raise UnfitError("not a decimal")
 
 
 def converter(data_type: DataType, zone: tzinfo) -> Callable[[object], Any]:
@@ -87,5 +106,7 @@ def converter(data_type: DataType, zone: tzinfo) -> Callable[[object], Any]:
         "double": to_double,
         "bool": to_bool,
         "timestamp": lambda value: to_timestamp(value, zone),
+        "date": to_date,
+        "decimal": to_decimal,
     }
     return converters[data_type]
