@@ -19,7 +19,7 @@ def read_page(body: bytes, reader: Reader) -> tuple[pa.StructArray, int | None] 
     None if it has to be decoded, and its records put right value by value.
     """
     try:
-        body.decode()  # which Arrow does not check
+        pa.array([body], pa.binary()).cast(pa.string())  # its JSON reader does not check UTF-8
         answer = _parse(body, reader)
         if reader.learn(answer["data"].type.value_type):
             answer = _parse(body, reader)
@@ -28,7 +28,7 @@ def read_page(body: bytes, reader: Reader) -> tuple[pa.StructArray, int | None] 
             return None
         following = cursor["next"].as_py() if cursor.is_valid else None
         return reader.rows_of_arrow(data.values, body), following
-    except (pa.ArrowInvalid, UnicodeDecodeError, RecursionError, UnfitError, NotAsDeclaredError):
+    except (pa.ArrowInvalid, RecursionError, UnfitError, NotAsDeclaredError):
         return None
 
 
