@@ -126,7 +126,7 @@ class ResourceReader:
         query = self.resource.part_of(self.query)
         position = self.resource.position(state, self.client_id, query)
         make_reader = reader_maker(self.resource, zone(self.timezone), self.unknown_fields)
-        self._step.begin(make_reader)
+        is_new = self._step.begin(make_reader)
         counts = extraction.metrics()
         counts |= {"pages": 0, "rejected": 0, "cursor": position.told, "caught_up": False}
         if self._feed is None:  # the first package of a run
@@ -151,8 +151,8 @@ class ResourceReader:
         if feed.is_at_end:
             position.end()
             counts |= {"cursor": position.told, "caught_up": True}
-        if self._step.rejected or (feed.is_at_end and self._step.to_materialize):
-            yield []
+        if counts["rejected"] or (feed.is_at_end and is_new):
+            yield []  # there was no page, or none that a filter of the user's let pass
 
     def _open(self, decoder: Decoder, query: Query, position: Position) -> Feed:
         """Opens the feed, and warns of what it leaves out or brings again."""

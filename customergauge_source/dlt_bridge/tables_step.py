@@ -42,7 +42,6 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         owner: What reads the resource; `load_in_checkpoints` finds it here.
         rejected: Entries that are no loadable records, each with the cursor of its page; they go
             with the next tables.
-        to_materialize: Tables that are not at the destination yet; the next tables bring them.
     """
 
     placement_affinity: ClassVar[float] = 2
@@ -53,8 +52,12 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         self.owner = owner
         self._resource = resource
 
-    def begin(self, make_reader: Callable[[], Reader]) -> None:
-        """Begins a load package: puts the tables into the schema that is being extracted into."""
+    def begin(self, make_reader: Callable[[], Reader]) -> bool:
+        """Begins a load package: puts the tables into the schema that is being extracted into.
+
+        Returns:
+            Whether there are some that are not at the destination yet; the next tables bring them.
+        """
         self._schema = schema = dlt.current.source_schema()
         self._make_reader = make_reader
         self._builder: ChainBuilder | None = None
@@ -66,9 +69,9 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         for name, parent in declare.declare(schema, self._resource):
             self._note(name, parent)
         self.rejected: list[tuple[int, RejectedRecord]] = []
-        self.to_materialize = {
-            name for name in self._known if not has_table_seen_data(schema.tables[name])
-        }
+        tables = ((name, schema.tables[name]) for name in self._known)
+        self._unseen = {name for name, table in tables if not has_table_seen_data(table)}
+        return bool(self._unseen)
 
     def __call__(self, item: Any, meta: Any = None) -> Iterator[DataItemWithMeta]:  # noqa: ANN401, ARG002
         """Yields the tables of a page that are to be sent, a parent before its children."""
@@ -88,8 +91,8 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         for table in tables:
             if table.name in counted:
                 self._custom_metrics[counted[table.name]] += table.rows.num_rows
-            if table.rows.num_rows or table.name in self.to_materialize:
-                self.to_materialize.discard(table.name)
+            if table.rows.num_rows or table.name in self._unseen:
+                self._unseen.discard(table.name)
                 yield dlt.mark.with_table_name(table.rows, table.name)
         receive_arrow(self._schema, {table.name for table in tables} - {name}, name)
 
