@@ -15,6 +15,9 @@ PERIOD_FIELDS: Final = ("date_creation", "date_order", "date_sent", "date_survey
 PER_PAGE: Final = 1000
 """The API's largest page, and the size it asks for on a first load."""
 
+MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
+"""Bytes of an answer, decoded; a documented page of 1,000 records has 1.3 million."""
+
 UNKNOWN_FIELDS: Final = ("evolve", "ignore", "fail")
 
 RETRY_TOTAL: Final = 900.0

@@ -17,11 +17,11 @@ from customergauge_source.dlt_bridge import settings
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.reading import ResourceReader
 from customergauge_source.resources import DEFAULT, RESOURCES, Resource
-from customergauge_source.resources.query import Query, check_one_of, zone
-from customergauge_source.settings import UNKNOWN_FIELDS
+from customergauge_source.resources.query import Query, check_one_of, not_allowed, zone
+from customergauge_source.settings import MAX_ANSWER_BYTES, UNKNOWN_FIELDS
 
 _LISTS: Final = ("resources", "include")
-_NUMBERS: Final = ("per_page", "number_customergauge")
+_NUMBERS: Final = ("per_page", "number_customergauge", "max_answer_bytes")
 _QUERY: Final = [field.name for field in fields(Query)]
 
 
@@ -47,6 +47,7 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
     end_date: str | None = None,
     timezone: str | None = None,
     unknown_fields: str | None = None,
+    max_answer_bytes: int | None = None,
 ) -> Iterator[DltResource]:
     """The sync API of a CustomerGauge account: responses, non-responses, close-loop cases.
 
@@ -73,6 +74,8 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
         unknown_fields: What to do with fields that are not declared: `evolve` (the default) loads
             them as text, `ignore` leaves them out with a warning, `fail` raises before the page
             is loaded.
+        max_answer_bytes: How large an answer may be, decoded; by default 256 MiB, a hundred times
+            a page of 1,000 records.
 
     Returns:
         The source, with a resource for each endpoint.
@@ -91,6 +94,9 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
     zone(clock)
     mode: str = given["unknown_fields"] or "evolve"
     check_one_of("unknown_fields", mode, UNKNOWN_FIELDS)
+    max_bytes: int = given["max_answer_bytes"] or MAX_ANSWER_BYTES
+    if max_bytes < 1:
+        raise not_allowed("max_answer_bytes", max_bytes, "a whole number from 1 on")
     connected_app = _credentials(credentials)
     client_id = str(connected_app.client_id)
     connect = partial(
@@ -98,6 +104,7 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
         base_url("api", given["region"], given["api_url"]),
         base_url("auth", given["region"], given["auth_url"]),
         connected_app,
+        max_bytes,
     )
     for resource in dict.fromkeys([*RESOURCES, *asked]):
         reader = ResourceReader(resource, connect, client_id, query, clock, mode)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
@@ -13,11 +13,15 @@ _SECRET = "scripted-secret-5fd1c0"
 
 
 class Reply(NamedTuple):
-    """An answer."""
+    """An answer; one with headers of its own has no others, and the connection ends with it."""
 
     body: bytes
     status: int = 200
     reason: str = "OK"
+    headers: Mapping[str, str] | None = None
+
+
+TOKEN = Reply(b'{"access_token": "scripted-token-91ab", "expires_in": 3600}')
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,20 @@ def scripted(
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # a body waits for nothing behind its headers
 
         def _respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
             paths.append(self.path)
             reply = answer(self.path, self.headers.get("Authorization", ""), body)
             self.send_response(reply.status, reply.reason)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(reply.body)))
+            usual = {"Content-Type": "application/json", "Content-Length": str(len(reply.body))}
+            for name, value in (usual if reply.headers is None else reply.headers).items():
+                self.send_header(name, value)
+            self.close_connection = reply.headers is not None
             self.end_headers()
-            self.wfile.write(reply.body)
+            with suppress(ConnectionError):  # nobody need read it to its end
+                self.wfile.write(reply.body)
 
         do_GET = do_POST = _respond  # noqa: N815 - http.server's names
 

@@ -9,29 +9,27 @@ import pytest
 from customergauge_source.exceptions import ApiContractError
 from customergauge_source.sandbox import Fault, Sandbox
 from tests.command import Command
-from tests.scripted import Reply, scripted
+from tests.scripted import TOKEN, Reply, scripted
 from tests.support import at_length, make_source
 from tests.truth import differences
 
-SHOWN = 200
 BODIES = {
-    "html": "expected JSON; it begins: <!DOCTYPE html>",
-    "invalid-json": 'expected JSON; it begins: {"data":[{',
-    "no-data": 'expected an object with data and cursor; it begins: {"message":"ok"}',
-    "null-data": 'expected data to be a list; it begins: {"data":null,"cursor":{"next":',
-    "object-data": 'expected data to be a list; it begins: {"data":{"0":{',
+    "html": r"expected JSON in UTF-8; it has [\d,]+ bytes of text/html; charset=UTF-8\.",
+    "invalid-json": r"expected JSON in UTF-8; it has [\d,]+ bytes of application/json\.",
+    "no-data": r"expected an object with data and cursor; it has .* with the keys message\.",
+    "null-data": r"expected data to be a list; it has .* with the keys data, cursor\.",
+    "object-data": r"expected data to be a list; it has .* with the keys data, cursor\.",
 }
 CURSORS = {
-    "cursor-text": "expected cursor.next to be a whole number, not 'abc'; it begins: ",
-    "cursor-still": "expected cursor.next to be greater than ",
-    "cursor-back": "expected cursor.next to be greater than ",
-    "cursor-null": "expected cursor.next to be a whole number, not None; it begins: ",
-    "cursor-absent": "expected cursor.next to be a whole number, not None; it begins: ",
-    "cursor-float": ".5; it begins: ",
-    "cursor-bool": "expected cursor.next to be a whole number, not True; it begins: ",
+    "cursor-text": "expected cursor.next to be a whole number, not a text; it has ",
+    "cursor-still": r"expected cursor.next to be greater than \d+, not \d+; it has ",
+    "cursor-back": r"expected cursor.next to be greater than \d+, not \d+; it has ",
+    "cursor-null": "expected cursor.next to be a whole number, not null; it has ",
+    "cursor-absent": "expected cursor.next to be a whole number, not null; it has ",
+    "cursor-float": r"expected cursor.next to be a whole number, not \d+\.5; it has ",
+    "cursor-bool": "expected cursor.next to be a whole number, not true; it has ",
 }
 SAYS = BODIES | CURSORS
-TOKEN = Reply(b'{"access_token": "scripted-token-91ab", "expires_in": 3600}')
 STRANGER = [
     b"",
     b"[]",
@@ -71,12 +69,7 @@ def test_no_broken_answer_ends_the_feed_quietly_or_is_asked_for_again(kind: str,
             list(make_source(sandbox, per_page=20).responses)
 
         assert len(sandbox.data_requests) == page
-        what = str(raised.value)
-        assert SAYS[kind] in what
-        shown = re.sub(r".*; it begins: ", "", what)
-        assert 0 < len(shown) <= SHOWN + 1
-        first = sandbox.records[20 * (page - 1)]["number_customergauge"]
-        assert kind not in CURSORS or str(first) in shown
+        assert re.search(SAYS[kind], str(raised.value))
 
 
 @pytest.mark.parametrize("kind", at_length(SAYS, short=["html", "cursor-null"]))
@@ -88,7 +81,7 @@ def test_the_pages_before_a_broken_answer_stay_and_the_next_run_completes(
 
         assert ended.code == 4
         what, remedy = ended.err.splitlines()[-2:]
-        assert SAYS[kind] in what
+        assert re.search(SAYS[kind], what)
         assert remedy.startswith("What to do: Nothing of this page was loaded.")
         assert differences(command.file, sandbox.records[:40]) == []
 
@@ -107,7 +100,7 @@ def test_a_stranger_answer_is_an_error_as_well_and_not_shown_whole(reply: Reply)
             list(make_source(server).responses)
 
         assert len(server.paths) == 2
-        assert len(str(raised.value)) < 3 * SHOWN
+        assert len(str(raised.value)) < 600
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ ELSEWHERE = {
     "END_DATE": "2001-01-02",
     "TIMEZONE": "Asia/Tokyo",
     "UNKNOWN_FIELDS": "fail",
+    "MAX_ANSWER_BYTES": "1",
 }
 
 

@@ -128,7 +128,7 @@ def test_every_option_is_in_the_readme_and_the_other_way_round() -> None:
 
     arguments = set(inspect.signature(customergauge_source).parameters) - {"credentials"}
     without_option = {it for it in arguments if f"--{it.replace('_', '-')}" not in options}
-    assert without_option == {"api_url", "auth_url"}
+    assert without_option == {"api_url", "auth_url", "max_answer_bytes"}
 
 
 def test_every_exit_code_is_in_the_docs_and_in_the_help() -> None:

@@ -56,6 +56,20 @@ FAILED: dict[str, tuple[int, list[str], dict[str, str], str]] = {
         "/no/such/folder/x.duckdb",
     ),
 }
+UNUSABLE = {
+    "REQUESTS_CA_BUNDLE": "/no/such/bundle.pem",
+    "CURL_CA_BUNDLE": "/no/such/bundle.pem",
+    "HTTPS_PROXY": "ftp://proxy.example.com:21",
+    "https_proxy": "http://loader:p4ssw0rd@:::",
+    "ALL_PROXY": "no proxy at all",
+    "all_proxy": "socks5://127.0.0.1:9",
+}
+REAL = {
+    f"{PREFIX}REGION": "eu",
+    f"{PREFIX}CREDENTIALS__CLIENT_ID": "an id",
+    SECRET: "a secret",
+    "RUNTIME__REQUEST_MAX_ATTEMPTS": "1",
+}
 PLAIN_HTTP = [
     "http://api.eu.customergauge.com",
     "http://10.0.0.1",
@@ -110,6 +124,34 @@ def test_a_broken_destination_is_told_by_its_own_words_and_no_traceback(command:
         assert "responses__tags" in ended.err.splitlines()[-2]
         assert "does not exist" in ended.err.splitlines()[-2]
         assert "Traceback (most recent call last)" in command(sandbox, "--debug").err
+
+
+@pytest.mark.parametrize("variable", UNUSABLE)
+def test_a_proxy_or_certificates_that_cannot_be_used_end_with_2_and_are_named(
+    command: Command, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in UNUSABLE:
+        monkeypatch.delenv(name, raising=False)
+    ended = command(None, **REAL | {variable: UNUSABLE[variable]})
+
+    assert_told(ended, 2, f"{variable} is ")
+    assert "p4ssw0rd" not in ended.err
+
+
+def test_a_host_that_is_not_found_points_at_network_and_region(command: Command) -> None:
+    """No name below .invalid is ever found (RFC 2606)."""
+    hosts = {f"{PREFIX}{name}_URL": "https://api.example.invalid" for name in ("API", "AUTH")}
+    ended = command(None, **REAL | hosts)
+
+    assert_told(ended, 4, "api.example.invalid")
+    remedy = ended.err.splitlines()[-1]
+    assert "Check the network, its proxy, and region (or api_url and auth_url)." in remedy
+    assert "support" not in remedy
+
+
+@pytest.mark.parametrize("url", ["https://.example.com", "https://*.example.com"])
+def test_an_address_that_no_host_can_have_ends_with_2(command: Command, url: str) -> None:
+    assert_told(command(None, **REAL | {f"{PREFIX}API_URL": url}), 2, "api_url is ")
 
 
 @pytest.mark.parametrize("region", ["mars", "EU", ""])

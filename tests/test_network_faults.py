@@ -20,7 +20,7 @@ from tests.truth import differences, loaded
 TRIES = 5
 IMPATIENT = {"RUNTIME__REQUEST_TIMEOUT": "0.2"}
 LAST_ERRORS = {
-    "429": '429 Too Many Requests: {"message":"Too Many Attempts."}',
+    "429": "429 Too Many Requests: Too Many Attempts.",
     "500": "500 Internal Server Error",
     "502": "502 Bad Gateway",
     "503": "503 Service Unavailable",

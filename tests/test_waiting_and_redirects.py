@@ -72,7 +72,7 @@ def test_waits_grow_with_jitter_up_to_the_longest(monkeypatch: pytest.MonkeyPatc
     runtime = RuntimeConfiguration()
     runtime.request_max_attempts, runtime.request_backoff_factor = 200, 0.5
     runtime.request_max_retry_delay = 4
-    session = transport.RetryingSession(runtime)
+    session = transport.RetryingSession(runtime, 1000)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         with pytest.raises(ApiUnavailableError):

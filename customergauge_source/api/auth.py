@@ -14,7 +14,7 @@ import pendulum
 from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials
 from requests import PreparedRequest, Response
 
-from customergauge_source.api.transport import excerpt, raise_for_failure
+from customergauge_source.api.answers import described, raise_for_failure, said
 from customergauge_source.exceptions import (
     ApiContractError,
     CredentialsRefusedError,
@@ -65,8 +65,7 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise ApiContractError(
                 "The token endpoint answered without an access_token; expected a JSON object that"
-                f" has one. The answer has {len(response.content)} bytes of"
-                f" {response.headers.get('Content-Type', 'unknown type')}."
+                f" has one, not {described(response)}."
             )
         remember(token)
         self.access_token = token
@@ -82,8 +81,7 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
     def _check_token_answer(self, response: Response, **_: Any) -> None:  # noqa: ANN401
         if response.status_code in (400, 401, 403):
             raise CredentialsRefusedError(
-                f"CustomerGauge refused the credentials ({response.status_code}):"
-                f" {excerpt(response.content)}"
+                f"CustomerGauge refused the credentials ({response.status_code}): {said(response)}"
             )
         raise_for_failure(response)
 
@@ -98,8 +96,7 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
         again: Response = response.connection.send(request, **kwargs)
         if again.status_code == 401:  # noqa: PLR2004
             raise TokenRefusedError(
-                "CustomerGauge refused a token that it had just issued (401):"
-                f" {excerpt(again.content)}"
+                f"CustomerGauge refused a token that it had just issued (401): {said(again)}"
             )
         again.history.append(response)
         return again

@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 from dlt.common.configuration import resolve_configuration
 from dlt.common.configuration.specs import RuntimeConfiguration
 from dlt.sources.helpers.rest_client.client import RESTClient
-from requests import Response
+from requests import PreparedRequest, Response
+from requests.exceptions import InvalidURL
 
+from customergauge_source.api.answers import described, excerpt, raise_for_failure
 from customergauge_source.api.auth import CustomerGaugeCredentials
 from customergauge_source.api.page import Decoder, NotAsDocumentedError, Page
 from customergauge_source.api.paginator import SyncCursorPaginator
-from customergauge_source.api.transport import RetryingSession, excerpt, raise_for_failure
+from customergauge_source.api.transport import RetryingSession
 from customergauge_source.exceptions import ApiContractError, ConfigurationError
 from customergauge_source.resources.query import check_one_of, not_allowed
 from customergauge_source.settings import REGIONS
@@ -34,14 +36,20 @@ class CustomerGaugeClient(RESTClient):
     Args:
         api_url: Scheme and host of the API; `auth_url` those of the token endpoint.
         credentials: What signs in; clients that share it share its token.
+        max_answer_bytes: How large an answer may be, decoded.
         decoder: Decodes the pages of the resource that is read.
     """
 
     def __init__(
-        self, api_url: str, auth_url: str, credentials: CustomerGaugeCredentials, decoder: Decoder
+        self,
+        api_url: str,
+        auth_url: str,
+        credentials: CustomerGaugeCredentials,
+        max_answer_bytes: int,
+        decoder: Decoder,
     ) -> None:
         runtime = resolve_configuration(RuntimeConfiguration())
-        self._retrying = RetryingSession(runtime)
+        self._retrying = RetryingSession(runtime, max_answer_bytes)
         credentials.session = self._retrying
         credentials.access_token_url = f"{auth_url}/{TOKEN_PATH}"
         self._decoder = decoder
@@ -89,7 +97,7 @@ class CustomerGaugeClient(RESTClient):
     def _broken(self, expected: str, response: Response) -> ApiContractError:
         return ApiContractError(
             f"GET {response.url} answered {response.status_code}, but not as documented: expected"
-            f" {excerpt(expected, 100)}; it begins: {excerpt(response.content)}"
+            f" {excerpt(expected, 100)}; it has {described(response)}."
         )
 
 
@@ -130,7 +138,12 @@ def base_url(service: str, region: str | None, url: str | None) -> str:
             "Use https; the credentials would be readable on the way.",
         )
     where = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{where}" + (f":{port}" if port else "")
+    address = f"{parts.scheme}://{where}" + (f":{port}" if port else "")
+    try:
+        PreparedRequest().prepare_url(address, None)
+    except InvalidURL:
+        raise not_allowed(f"{service}_url", address, allowed) from None
+    return address
 
 
 def _is_loopback(url: str) -> bool:

@@ -30,6 +30,7 @@ class Page:
     Attributes:
         data: Its records: rows of an Arrow array, or JSON objects for steps of the user's.
         rejected: Entries that are no loadable records.
+        keys: What tells its entries apart from those of other pages.
         size: Bytes of the answer's body.
         following: `cursor.next` as it was sent, or None.
         cursor: The same, checked: where the next page begins.
@@ -37,6 +38,7 @@ class Page:
 
     data: pa.StructArray | list[JsonObject]
     rejected: Sequence[RejectedRecord]
+    keys: frozenset[int | str]
     size: int
     following: object = None
     cursor: int = 0
@@ -71,7 +73,8 @@ class Decoder:
 
             if read := read_page(without_nul(body), reader):
                 rows, following = read
-                return Page(rows, (), len(body), following)
+                keys = frozenset(rows.field(self.resource.key).to_pylist())
+                return Page(rows, (), keys, len(body), following)
         page = self._objects(body)
         return replace(page, data=reader.rows_of_objects(page.data))
 
@@ -79,7 +82,7 @@ class Decoder:
         try:
             answer: Any = decode(body)
         except (ValueError, RecursionError):
-            raise NotAsDocumentedError("JSON") from None
+            raise NotAsDocumentedError("JSON in UTF-8") from None
         if not isinstance(answer, dict) or "data" not in answer:
             raise NotAsDocumentedError("an object with data and cursor")
         data, cursor = answer["data"], answer.get("cursor")
@@ -87,4 +90,5 @@ class Decoder:
             raise NotAsDocumentedError("data to be a list")
         records, rejected = sort_out(data, self.resource.key, self.resource.put_right)
         following = cursor.get("next") if isinstance(cursor, dict) else None
-        return Page(records, rejected, len(body), following)
+        keys = {record[self.resource.key] for record in records} | {it.digest for it in rejected}
+        return Page(records, rejected, frozenset(keys), len(body), following)

@@ -6,9 +6,11 @@ when the "data" array is empty)". A short page is not the end.
 
 from __future__ import annotations
 
+import json
 import re
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
@@ -17,7 +19,13 @@ from customergauge_source.api.page import Page
 from customergauge_source.exceptions import ApiContractError
 from customergauge_source.tables.values import BIGINT
 
-_WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
+REPEATED_PAGES: Final = 100
+"""Pages in a row without anything that was not on the 100 before each: the API goes round.
+
+A feed brings a record once, when it arrives, so a healthy account has no such page at all. A case
+of the close loop comes again if it changes while the feed is read; not a hundred pages of them.
+"""
+_WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,19}")
 
 
 class SyncCursorPaginator(BasePaginator):
@@ -35,6 +43,8 @@ class SyncCursorPaginator(BasePaginator):
     ) -> None:
         super().__init__()
         self._broken = broken
+        self._before: deque[frozenset[int | str]] = deque(maxlen=REPEATED_PAGES)
+        self._repeated = 0
         self.cursor = cursor
 
     def init_request(self, request: Request) -> None:
@@ -45,7 +55,8 @@ class SyncCursorPaginator(BasePaginator):
         """Takes the cursor of a page.
 
         Raises:
-            ApiContractError: Data came with a cursor that is no whole number, or does not grow.
+            ApiContractError: Data came with a cursor that is no whole number, or does not grow; or
+                the same data comes again and again.
         """
         (answer,) = data or (None,)
         if not isinstance(answer, Page) or answer.is_empty:
@@ -53,10 +64,16 @@ class SyncCursorPaginator(BasePaginator):
             return
         following = _whole_number(answer.following)
         if following is None:
-            expected = f"cursor.next to be a whole number, not {answer.following!r}"
+            expected = f"cursor.next to be a whole number, not {_kind(answer.following)}"
             raise self._broken(expected, response)
         if self.cursor is not None and following <= self.cursor:
             expected = f"cursor.next to be greater than {self.cursor}, not {following}"
+            raise self._broken(expected, response)
+        is_new = any(not any(key in page for page in self._before) for key in answer.keys)
+        self._repeated = 0 if is_new else self._repeated + 1
+        self._before.append(answer.keys)
+        if self._repeated == REPEATED_PAGES:
+            expected = f"news on one of the last {REPEATED_PAGES} pages, which repeat earlier ones"
             raise self._broken(expected, response)
         self.cursor = following
 
@@ -70,3 +87,10 @@ def _whole_number(value: object) -> int | None:
     if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
         value = int(value)
     return value if type(value) is int and value in BIGINT else None
+
+
+def _kind(value: object) -> str:
+    """Returns a cursor as an error shows it: no text, which could be anything."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return json.dumps(value)
+    return "a text" if isinstance(value, str) else "a list or an object"

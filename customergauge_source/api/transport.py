@@ -3,46 +3,42 @@
 from __future__ import annotations
 
 import logging
-import re
+import os
 import threading
-import time
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator
+from http.client import HTTPException
+from pathlib import Path
 from typing import Any, Final
 
 import requests
 import tenacity
 from dlt.common.configuration.specs import RuntimeConfiguration
 from requests import PreparedRequest, Response
+from requests.exceptions import InvalidSchema, InvalidURL
 from tenacity.nap import sleep_using_event
+from urllib3.exceptions import LocationValueError, MaxRetryError, ProxySchemeUnknown
 
-from customergauge_source.exceptions import ApiRefusedError, ApiUnavailableError
-from customergauge_source.secrecy import HIDDEN, hide
+from customergauge_source.api.answers import EXCERPT, TransientAnswerError, excerpt
+from customergauge_source.api.bounds import ENCODINGS, BoundedAdapter
+from customergauge_source.exceptions import ApiUnavailableError, ConfigurationError
 from customergauge_source.settings import RETRY_TOTAL, __version__
 
 logger = logging.getLogger("customergauge_source")
 
-
-class TransientAnswerError(Exception):
-    """An answer that is worth another try, after the seconds that the API asked to wait, if any."""
-
-    def __init__(self, message: str, retry_after: float) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-EXCERPT: Final = 200
-"""Characters of an unexpected answer that an error shows."""
-_SEARCHED: Final = 1_000_000
-"""Bytes of an answer that are looked through for secrets, before it is cut."""
-_BEARER: Final = re.compile(r"(?i)(bearer\s+)[\w\-.~+/=]+")
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_TRANSIENT_CODES: Final = {408, 425, 429, *range(500, 600)}
 _TRANSIENT: Final = (
     TransientAnswerError,
     requests.ConnectionError,
     requests.Timeout,
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
+)
+_PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+_CERTIFICATES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_WITHOUT_CONTENT: Final = {"IncompleteRead", "RemoteDisconnected"}
+"""Errors of HTTP that quote nothing of an answer."""
+_UNREACHED: Final = (
+    "Check the network, its proxy, and region (or api_url and auth_url). Nothing is lost: the next"
+    " run goes on at the last committed cursor."
 )
 
 
@@ -54,10 +50,13 @@ class RetryingSession(requests.Session):
     than the next is honoured. An API that asks to wait longer than the longest is not waited for.
     """
 
-    def __init__(self, runtime: RuntimeConfiguration) -> None:
+    def __init__(self, runtime: RuntimeConfiguration, max_answer_bytes: int) -> None:
         super().__init__()
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, BoundedAdapter(max_answer_bytes))
         self.headers["User-Agent"] = f"customergauge-source/{__version__}"
         self.headers["Accept"] = "application/json"
+        self.headers["Accept-Encoding"] = ", ".join(ENCODINGS)
         longest_wait = float(runtime.request_max_retry_delay)
         self._timeout = float(runtime.request_timeout)
         self._backoff = tenacity.wait_random_exponential(
@@ -83,6 +82,7 @@ class RetryingSession(requests.Session):
         Raises:
             ApiUnavailableError: It did not, after all tries.
             ApiRefusedError: The API refuses it.
+            ConfigurationError: The address, or the proxy to it, cannot be used.
         """
         kwargs["timeout"] = kwargs.get("timeout") or self._timeout
         told = f"{request.method} {request.url}"  # there are no secrets in it
@@ -94,49 +94,25 @@ class RetryingSession(requests.Session):
             before_sleep=lambda state: _log_retry(state, told),
             retry_error_callback=lambda state: _give_up(state, told),
         )
-        response: Response = retrying(super().send, request, **kwargs)
+        try:
+            response: Response = retrying(super().send, request, **kwargs)
+        except (InvalidSchema, InvalidURL, LocationValueError, ProxySchemeUnknown):
+            raise _unusable(told) from None  # the error's text may have a proxy's password in it
         return response
 
+    def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Returns what the environment says of proxies and certificates.
 
-def excerpt(content: bytes | str, length: int = EXCERPT) -> str:
-    """Returns the beginning of what was answered, fit to be shown: without secrets, in one line."""
-    text = content if isinstance(content, str) else content[:_SEARCHED].decode("utf-8", "replace")
-    text = _BEARER.sub(rf"\1{HIDDEN}", hide(" ".join(text.split())))
-    text = _CONTROLS.sub("\ufffd", text)
-    return text[:length] + ("…" if len(text) > length else "")
-
-
-def raise_for_failure(response: Response) -> None:
-    """Raises for an answer that is not a success.
-
-    Raises:
-        TransientAnswerError: 408, 425, 429 or 5xx.
-        ApiRefusedError: A redirect, or any other status but 2xx.
-    """
-    status = response.status_code
-    if status in range(200, 300):
-        return
-    answer = excerpt(f"{status} {response.reason or ''}".encode())
-    if status in range(300, 400):
-        raise ApiRefusedError(
-            f"The API answered {answer}, a redirect; the token is not sent to another address.",
-            "Check region, api_url and auth_url: they must be the API's own addresses.",
-        )
-    message = f"{answer}: {excerpt(response.content)}"
-    if status in _TRANSIENT_CODES:
-        raise TransientAnswerError(message, _parse_retry_after(response))
-    request = response.request
-    raise ApiRefusedError(f"The API refused {request.method} {request.url}: {message}")
-
-
-def _parse_retry_after(response: Response) -> float:
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isdecimal():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError, OverflowError):
-        return 0.0
+        Raises:
+            ConfigurationError: The certificates are not there.
+        """
+        name = next(_set(_CERTIFICATES), "") if self.trust_env else ""
+        if name and not Path(os.environ[name]).exists():
+            raise ConfigurationError(
+                f"{name} is {os.environ[name]}, which is not there.",
+                "Set it to a file of certificates, or leave it out; nothing was loaded.",
+            )
+        return super().merge_environment_settings(*args, **kwargs)
 
 
 def _retry_after(state: tenacity.RetryCallState) -> float:
@@ -144,22 +120,54 @@ def _retry_after(state: tenacity.RetryCallState) -> float:
     return getattr(state.outcome and state.outcome.exception(), "retry_after", 0.0)
 
 
-def _describe(state: tenacity.RetryCallState) -> str:
-    """Returns why a try failed."""
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, requests.RequestException):  # with pieces of the answer in it
-        return excerpt(f"{type(error).__name__}: {error}", 2 * EXCERPT)
-    return str(error)
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _describe(error: BaseException | None) -> str:
+    """Returns why a try failed, without what came of an answer."""
+    if not isinstance(error, requests.RequestException):
+        return str(error)
+    name = type(error).__name__
+    for cause in _causes(error):
+        kind = type(cause).__name__
+        if isinstance(cause, HTTPException) and kind not in _WITHOUT_CONTENT:
+            logger.debug("%s: %s", name, error)
+            return f"{name}: {kind}"
+    inner = error.args[0] if error.args else ""
+    inner = inner.reason if isinstance(inner, MaxRetryError) else error
+    return excerpt(f"{name}: {inner}", 2 * EXCERPT)
 
 
 def _log_retry(state: tenacity.RetryCallState, request: str) -> None:
     wait = state.next_action.sleep if state.next_action else 0.0
-    logger.warning("retrying in %.1f s: %s %s", wait, request, _describe(state))
+    error = state.outcome.exception() if state.outcome else None
+    logger.warning("retrying in %.1f s: %s %s", wait, request, _describe(error))
 
 
 def _give_up(state: tenacity.RetryCallState, request: str) -> None:
     tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
     wait = f"; it asks to wait {asked:.0f} s" if (asked := _retry_after(state)) else ""
+    error = state.outcome.exception() if state.outcome else None
     raise ApiUnavailableError(
-        f"{request} failed after {tries}; the last error was {_describe(state)}{wait}"
+        f"{request} failed after {tries}; the last error was {_describe(error)}{wait}",
+        _UNREACHED if isinstance(error, requests.ConnectionError) else None,
     ) from None
+
+
+def _unusable(request: str) -> ConfigurationError:
+    if not (proxies := " or ".join(_set(_PROXIES))):
+        return ConfigurationError(f"{request} has no address that can be asked.")
+    return ConfigurationError(
+        f"{proxies} is no address of a proxy that can be used.",
+        "Correct it, such as http://proxy.example.com:3128, or name the API's hosts in NO_PROXY;"
+        " nothing was loaded.",
+    )
+
+
+def _set(variables: tuple[str, ...]) -> Iterator[str]:
+    """Yields those of the environment's variables that are set, in whichever case."""
+    names = (it for name in variables for it in (name, name.lower()))
+    return (name for name in names if os.environ.get(name))

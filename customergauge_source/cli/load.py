@@ -162,7 +162,10 @@ def _show_logs(options: Options) -> None:
     """Shows what is logged, without secrets: ours a plain line each, dlt's in its own format."""
     from customergauge_source.secrecy import HidingFilter
 
-    logging.getLogger("customergauge_source").addHandler(logging.StreamHandler())
+    ours = logging.getLogger("customergauge_source")
+    ours.addHandler(logging.StreamHandler())
+    if options.debug:
+        ours.setLevel(logging.DEBUG)
     for name in ("customergauge_source", "dlt"):
         logging.getLogger(name).addFilter(HidingFilter(tracebacks=options.debug))
 

@@ -109,7 +109,8 @@ def make_parser() -> argparse.ArgumentParser:
     add("--checkpoint-pages", type=number, default=CHECKPOINT_PAGES, metavar="N", help=text)
     add("--max-pages", type=number, metavar="N", help="stop after N pages of each resource")
     add("--json", action="store_true", help="the summary as one JSON object on stdout")
-    add("--debug", action="store_true", help="show the traceback of an error")
+    text = "show tracebacks, and the beginnings of broken answers, which may hold personal data"
+    add("--debug", action="store_true", help=text)
     return parser
 
 

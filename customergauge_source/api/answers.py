@@ -1,0 +1,124 @@
+"""What is told of an answer that is not as expected: what it is, not what it holds.
+
+An error ends in logs, annotations and the summary of a job, and survey data is names, addresses
+and free text. So size, type and names of keys are told, and of a refusal what it says in the fields
+that are made for it. The beginning of such an answer is logged at the level DEBUG.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from requests import Response
+
+from customergauge_source.exceptions import ApiRefusedError
+from customergauge_source.secrecy import HIDDEN, hide
+from customergauge_source.tables.encoding import decode
+
+logger = logging.getLogger("customergauge_source")
+
+EXCERPT: Final = 200
+"""Characters of what an answer says that an error shows."""
+_SEARCHED: Final = 1_000_000
+"""Bytes of an answer that are looked through for secrets, before it is cut."""
+_BEARER: Final = re.compile(r"(?i)(bearer\s+)[\w\-.~+/=]+")
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_TRANSIENT_CODES: Final = {408, 425, 429, *range(500, 600)}
+_WORDS: Final = ("error", "error_description", "message")
+"""Keys that a refusal says in what it is about: OAuth 2.0's, and CustomerGauge's own."""
+_KEY: Final = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
+_KEYS: Final = 10
+
+
+class TransientAnswerError(Exception):
+    """An answer that is worth another try, after the seconds that the API asked to wait, if any."""
+
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+def excerpt(content: bytes | str, length: int = EXCERPT) -> str:
+    """Returns the beginning of a text, fit to be shown: without secrets, in one line."""
+    text = content if isinstance(content, str) else content[:_SEARCHED].decode("utf-8", "replace")
+    text = _BEARER.sub(rf"\1{HIDDEN}", hide(" ".join(text.split())))
+    text = _CONTROLS.sub("\ufffd", text)
+    return text[:length] + ("…" if len(text) > length else "")
+
+
+def described(response: Response) -> str:
+    """Returns an answer's size and type, and the names of its keys."""
+    logger.debug("%s answered: %s", response.url, excerpt(response.content))
+    kind = excerpt(response.headers.get("Content-Type", "unknown type"), 60)
+    size = f"{len(response.content):,} bytes of {kind}"
+    answer = _json(response)
+    if not isinstance(answer, dict):
+        return size
+    keys = [key if _KEY.fullmatch(key) else "…" for key in answer][:_KEYS]
+    return f"{size} with the keys {', '.join(keys)}" if keys else f"{size} without keys"
+
+
+def said(response: Response) -> str:
+    """Returns what a refusal says; what it is, if it does not say anything."""
+    answer = _json(response)
+    words = [answer.get(key) for key in _WORDS] if isinstance(answer, dict) else []
+    told = ": ".join(dict.fromkeys(it for it in words if isinstance(it, str) and it))
+    return excerpt(told) if told else described(response)
+
+
+def raise_for_failure(response: Response) -> None:
+    """Raises for an answer that is not a success, or of which the end is missing.
+
+    Raises:
+        TransientAnswerError: 408, 425, 429 or 5xx, or cut off.
+        ApiRefusedError: A redirect, or any other status but 2xx.
+    """
+    status = response.status_code
+    if status in range(200, 300):
+        if _is_cut_off(response):
+            raise TransientAnswerError(f"the answer was cut off, after {described(response)}")
+        return
+    answer = excerpt(f"{status} {response.reason or ''}")
+    if status in range(300, 400):
+        raise ApiRefusedError(
+            f"The API answered {answer}, a redirect; the token is not sent to another address.",
+            "Check region, api_url and auth_url: they must be the API's own addresses.",
+        )
+    message = f"{answer}: {said(response)}"
+    if status in _TRANSIENT_CODES:
+        raise TransientAnswerError(message, _parse_retry_after(response))
+    request = response.request
+    raise ApiRefusedError(f"The API refused {request.method} {request.url}: {message}")
+
+
+def _is_cut_off(response: Response) -> bool:
+    """Says whether a JSON object ended with its connection, before it was whole.
+
+    Of an answer with a length, or in chunks, the HTTP library sees it itself.
+    """
+    if "Content-Length" in response.headers or "Transfer-Encoding" in response.headers:
+        return False
+    begins = response.content.lstrip()[:1]
+    return begins in (b"", b"{") and not isinstance(_json(response), dict)
+
+
+def _json(response: Response) -> Any:  # noqa: ANN401 - any JSON value
+    """Returns an answer's value; None if it is not JSON."""
+    try:
+        return decode(response.content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _parse_retry_after(response: Response) -> float:
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
