@@ -84,6 +84,7 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
         ConfigurationError: An argument is missing, or has a value that is not allowed.
     """
     arguments = {name: value for name, value in locals().items() if name != "credentials"}
+    settings.keep_no_data()
     given = settings.fill_in(arguments, lists=_LISTS, numbers=_NUMBERS)
     asked = _declarations(DEFAULT if given["resources"] is None else given["resources"])
     offered = {name: None for resource in asked for name in resource.include}

@@ -10,11 +10,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from customergauge_source import load_in_checkpoints
 from customergauge_source.sandbox import Fault, Sandbox
 from tests.command import Command, until
 from tests.everything_written import found
 from tests.killed_at import KILL_AT
-from tests.support import DATASET, asked_cursors, at_length
+from tests.support import DATASET, TABLES, asked_cursors, at_length, make_pipeline, make_source
 from tests.truth import differences, loaded
 
 OPTIONS = ("--per-page", "20", "--checkpoint-pages", "2")
@@ -26,6 +27,12 @@ def alter(file: Path, change: str) -> None:
     with closing(duckdb.connect(str(file))) as connection:
         connection.execute(f"USE {DATASET}")
         connection.execute(f"ALTER TABLE {change}")
+
+
+def rows_of(file: Path, table: str) -> int:
+    """Returns how many rows a table has."""
+    with duckdb.connect(str(file), read_only=True) as connection:
+        return len(connection.execute(f"SELECT 1 FROM {table}").fetchall())
 
 
 def data_left(command: Command, sandbox: Sandbox) -> list[str]:
@@ -80,6 +87,32 @@ def test_a_run_leaves_no_file_but_its_lock(command: Command) -> None:
 
     files = [path.name for path in (command.folder / "dlt").rglob("*") if path.is_file()]
     assert files == ["customergauge.lock"]
+
+
+@pytest.mark.parametrize("way", ["the command", "load_in_checkpoints", "pipeline.run"])
+def test_loaded_data_is_in_the_tables_and_nowhere_else(
+    command: Command, workdir: Path, way: str
+) -> None:
+    """In a folder without `.dlt/config.toml`: what protects people is not a file."""
+    with Sandbox(responses=60) as sandbox:
+        pipeline, source = make_pipeline(workdir), make_source(sandbox, per_page=20)
+        if way == "the command":
+            assert command(sandbox, *OPTIONS).code == 0
+        elif way == "pipeline.run":
+            pipeline.run(source)
+        else:
+            load_in_checkpoints(pipeline, source)
+        personal = {record["email"] for record in sandbox.records} - {None}
+
+    places = found(workdir, personal)
+    assert places
+    assert {place.split(": ")[0] for place in places} <= {
+        str(command.file),
+        f"{command.file} responses",
+    }
+    assert rows_of(command.file, f"{DATASET}.responses") == 60
+    staging = f"{DATASET}_staging"
+    assert {rows_of(command.file, f"{staging}.{table}") for table in TABLES} == {0}
 
 
 @pytest.mark.parametrize("options", [(), ("--full-refresh",)], ids=" ".join)

@@ -19,6 +19,19 @@ _EMPTY: Final = (None, "", "…")
 """An unset variable of a CI job, and what stands in the example file."""
 
 
+_KEEP_NOTHING: Final = ("load.delete_completed_jobs", "load.truncate_staging_dataset")
+
+
+def keep_no_data() -> None:
+    """Has dlt keep no survey data but in the tables, unless its configuration says otherwise.
+
+    By itself it keeps each file that it loaded, and the last package's rows in the staging dataset.
+    """
+    for key in _KEEP_NOTHING:
+        if dlt.config.get(key) is None:
+            dlt.config[key] = True  # of this process; no file is written
+
+
 def section() -> str:
     """Returns the section that the source function which is being called is configured in."""
     return f"{known_sections.SOURCES}.{Container()[ConfigSectionContext].source_section()}"
