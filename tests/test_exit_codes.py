@@ -115,14 +115,14 @@ def test_a_broken_destination_is_told_by_its_own_words_and_no_traceback(command:
     with Sandbox(responses=20) as sandbox:
         assert command(sandbox).code == 0
         with duckdb.connect(str(command.file)) as connection:
-            connection.execute(f"DROP TABLE {DATASET}.responses__tags")
+            connection.execute(f"ALTER TABLE {DATASET}.responses ALTER language TYPE INT USING 1")
         sandbox.arrive(20)
 
         ended = command(sandbox)
         assert ended.code == 5
         assert "Traceback" not in ended.err
-        assert "responses__tags" in ended.err.splitlines()[-2]
-        assert "does not exist" in ended.err.splitlines()[-2]
+        assert "responses" in ended.err.splitlines()[-2]
+        assert "when casting from source column language" in ended.err.splitlines()[-2]
         assert "Traceback (most recent call last)" in command(sandbox, "--debug").err
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -90,8 +91,9 @@ def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
     yield f"data: {file or pipeline.destination.destination_name}, dataset {dataset}"
     query = f"SELECT * FROM {dataset}.{next(iter(summary.resources))} LIMIT 5"  # noqa: S608 - shown
     if file is not None:
-        look = f"db = duckdb.connect({file!r}, read_only=True); print(db.sql({query!r}))"
-        query = f'python -c "import duckdb; {look}"'
+        path = json.dumps(file, ensure_ascii=False)
+        look = f'duckdb.connect({path}, read_only=True).sql("{query}").show()'
+        query = f"python -c {shlex.quote(f'import duckdb; {look}')}"
     yield f"look at it: {query}"
 
 

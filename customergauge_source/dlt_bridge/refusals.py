@@ -24,6 +24,8 @@ _STRATEGIES: Final = (None, "delete-insert", "upsert")
 _SEPARATOR: Final = "__"
 _NEEDED = "delete-insert"
 _CLIENTS: Final = {"bigquery": "google.cloud.bigquery", "snowflake": "snowflake.connector"}
+_READ_FILES: Final = ("duckdb", "motherduck", "ducklake")
+"""Destinations for which dlt puts the path of a file into SQL, as it is."""
 # A root table of ours, as a destination is asked about it.
 _TABLE: Final[TTableSchema] = {"name": "records", "write_disposition": "merge"}
 
@@ -103,6 +105,12 @@ def check_destination(pipeline: Pipeline) -> None:
         raise ConfigurationError(
             f"The destination {kind} needs packages that are not installed.",
             f"Install them: pip install '.[{kind}]'",
+        )
+    if kind in _READ_FILES and "'" in pipeline.working_dir:
+        raise ConfigurationError(
+            f"dlt's folder {pipeline.working_dir} has an apostrophe in its path, which would end"
+            " the name of a file too early in SQL.",
+            "Set DLT_DATA_DIR (pipelines_dir) to a folder without one; nothing was requested.",
         )
     able = destination.capabilities()
     strategies = able.supported_merge_strategies or []

@@ -18,7 +18,7 @@ from dlt.common.runtime import signals
 from dlt.common.typing import TRefreshMode
 from dlt.extract import DltSource
 
-from customergauge_source.dlt_bridge import extraction, memory, working_dir
+from customergauge_source.dlt_bridge import extraction, integrity, memory, working_dir
 from customergauge_source.dlt_bridge.refusals import check_destination
 from customergauge_source.dlt_bridge.tables_step import owner_of
 from customergauge_source.exceptions import (
@@ -139,6 +139,9 @@ class Load:
         return self._summary
 
     def _begin(self) -> None:
+        if self.full_refresh:
+            tables = [name for it in filter(None, self._readers.values()) for name in it.tables]
+            integrity.clear_the_way(self.pipeline, self.source.name, tables)
         states = memory.go_on_from_destination(self.pipeline, self.source.name)
         remember_resolved()
         if self.full_refresh:

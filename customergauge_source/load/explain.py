@@ -6,20 +6,26 @@ user has to do.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from itertools import chain
-from typing import Any, Final
+from os import strerror
+from typing import Any, Final, cast
 
+from dlt import Pipeline
 from dlt.common.configuration import exceptions as configuration
 from dlt.common.destination import exceptions as destination
 from dlt.common.exceptions import MissingDependencyException
+from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.common.schema.exceptions import DataValidationError, SchemaException
+from dlt.destinations.exceptions import DatabaseException
 from dlt.load.exceptions import LoadClientJobException
 from dlt.pipeline.exceptions import PipelineConfigMissing, PipelineStepFailed
 
+from customergauge_source.dlt_bridge.integrity import is_unreadable, lacking
 from customergauge_source.exceptions import (
     ApiContractError,
     ConfigurationError,
@@ -29,6 +35,17 @@ from customergauge_source.exceptions import (
 from customergauge_source.secrecy import without_traceback
 
 _DUCKDB_LOCKED: Final = re.compile(r'Could not set lock on file "([^"]+)"')
+_DUCKDB_FULL: Final = re.compile(r"Out of Memory Error: .*?/([\d.]+ \w+) used")
+_DISK: Final = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+}
+_ANEW: Final = (
+    "Run once with --full-refresh (full_refresh=True): it makes all tables anew, and loads"
+    " everything again."
+)
+_NAMED: Final = 5
+"""Missing tables and columns that a message names."""
 _EXPECTED: Final = {"int": "a whole number", "list": 'a list such as ["tags", "questions"]'}
 
 
@@ -46,8 +63,10 @@ def explain(error: BaseException) -> CustomerGaugeError:
             return wrong
     if any(isinstance(cause, (DataValidationError, SchemaException)) for cause in causes):
         return ApiContractError(_line(causes[-1]), "Check schema_contract, or evolve the schema.")
-    unforeseen = CustomerGaugeError(f"{type(error).__name__}: {_line(error)}")
-    return _of_destination(causes) or unforeseen
+    for explained in (_of_machine, _of_duckdb, _of_changed_tables, _of_destination):
+        if (told := explained(causes)) is not None:
+            return told
+    return CustomerGaugeError(f"{type(error).__name__}: {_line(error)}")
 
 
 def is_interrupt(error: BaseException) -> bool:
@@ -121,7 +140,21 @@ def _variables(traces: Mapping[str, Any]) -> Iterator[str]:
             yield attempt.key
 
 
-def _of_destination(causes: list[BaseException]) -> DestinationError | None:
+def _of_machine(causes: list[BaseException]) -> ConfigurationError | None:
+    """Explains a disk that is full or cannot be written, where dlt keeps what it works on."""
+    for cause in causes:
+        if isinstance(cause, OSError) and cause.errno in _DISK:
+            folders = (it.pipeline.working_dir for it in _failed_steps(causes))
+            place = cause.filename or next(folders, get_dlt_pipelines_dir())
+            return ConfigurationError(
+                f"dlt cannot work in {place}: {strerror(cause.errno)}.",
+                "Make room there, or make it writable, or set DLT_DATA_DIR to another folder. What"
+                " was committed stays; the next run goes on there.",
+            )
+    return None
+
+
+def _of_duckdb(causes: list[BaseException]) -> DestinationError | None:
     for cause in causes:
         if match := _DUCKDB_LOCKED.search(str(cause)):
             holder = re.search(r"PID (\d+)", match.string)
@@ -130,10 +163,45 @@ def _of_destination(causes: list[BaseException]) -> DestinationError | None:
                 f"The DuckDB file {match[1]} is held open{by}.",
                 "Close it there (DuckDB lets one process write) and run again; nothing is lost.",
             )
+        if match := _DUCKDB_FULL.search(str(cause)):
+            return DestinationError(
+                f"DuckDB's memory, {match[1]}, does not hold what is loaded at once.",
+                "Load less at once: --per-page 50 --checkpoint-pages 1. Or give DuckDB more, as"
+                " memory_limit in global_config under [destination.duckdb.credentials].",
+            )
+    return None
+
+
+def _of_changed_tables(causes: list[BaseException]) -> DestinationError | None:
+    """Explains a destination that somebody took something out of, or that dlt cannot read."""
+    for failed in _failed_steps(causes):
+        if is_unreadable(failed):
+            what = f"What dlt keeps at the destination cannot be read: {_line(causes[-1])}"
+            return DestinationError(what, _ANEW)
+        if not any(
+            isinstance(cause, (DatabaseException, LoadClientJobException)) for cause in causes
+        ):
+            continue  # it was not even reached
+        lost, lost_of_staging = lacking(cast("Pipeline", failed.pipeline))
+        if lost:
+            return DestinationError(
+                f"The destination lacks {_some(lost)}, which earlier loads made.", _ANEW
+            )
+        if lost_of_staging:
+            return DestinationError(
+                f"The staging dataset lacks {_some(lost_of_staging)}, which earlier loads made.",
+                "Drop the whole staging dataset, which holds nothing that lasts; the next run makes"
+                " it again.",
+            )
+    return None
+
+
+def _of_destination(causes: list[BaseException]) -> DestinationError | None:
+    for cause in causes:
         if isinstance(cause, LoadClientJobException):
             what = f"Load package {cause.load_id} cannot be loaded, at {cause.job_id}"
             return DestinationError(f"{what}: {_line(cause.client_exception)}")
-    steps = [cause.step for cause in causes if isinstance(cause, PipelineStepFailed)]
+    steps = [failed.step for failed in _failed_steps(causes)]
     for step in steps:
         if step in {"normalize", "load"}:
             return DestinationError(f"Step {step} failed: {_line(causes[-1])}")
@@ -142,6 +210,16 @@ def _of_destination(causes: list[BaseException]) -> DestinationError | None:
     ):
         return DestinationError(f"The destination failed: {_line(causes[-1])}")
     return None
+
+
+def _failed_steps(causes: list[BaseException]) -> Iterator[PipelineStepFailed]:
+    return (cause for cause in causes if isinstance(cause, PipelineStepFailed))
+
+
+def _some(names: list[str]) -> str:
+    """Returns the first of several names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 @contextmanager
