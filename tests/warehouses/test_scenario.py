@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from customergauge_source import load_in_checkpoints
+from customergauge_source.exceptions import DestinationError
 from customergauge_source.sandbox import Sandbox
-from tests.support import EMPTY, TABLES, asked_cursors, environment, run_load
+from tests.support import EMPTY, TABLES, asked_cursors, environment, make_source, run_load
 from tests.warehouses.target import Target
 from tests.warehouses.trial import Trial, duckdb_trial, orphans
 
@@ -222,3 +224,23 @@ def test_the_command_loads_checks_restores_and_refreshes(
 
         assert run("--full-refresh")["resources"]["responses"]["records"] == 61
         assert_equal(trial, reference)
+
+
+def test_what_somebody_dropped_is_named_and_a_full_refresh_makes_it_again(
+    trial: Trial, reference: Trial
+) -> None:
+    with Sandbox(responses=30) as sandbox:
+        trial.load(sandbox)
+        assert trial.staged() == 0
+        with trial.pipeline().sql_client() as sql:
+            sql.drop_tables("responses__tags", "_dlt_loads")
+        sandbox.arrive(5)
+
+        with pytest.raises(DestinationError, match=r"lacks .*responses__tags.* made\.") as raised:
+            trial.load(sandbox)
+        assert "--full-refresh" in raised.value.remedy
+        load_in_checkpoints(trial.pipeline(), make_source(sandbox), full_refresh=True)
+
+        reference.load(sandbox)
+        assert_equal(trial, reference)
+        assert trial.load(sandbox).tables == {}

@@ -92,6 +92,13 @@ class Trial:
             for name in [client.escape_column_name(column)]
         )
 
+    def staged(self) -> int:
+        """Return the number of responses that the staging dataset holds."""
+        with self.pipeline().sql_client() as client, client.with_staging_dataset():
+            name = client.make_qualified_table_name("responses")
+            ((count,),) = client.execute_sql(f"SELECT count(*) FROM {name}") or [(-1,)]
+        return int(count)
+
     def committed(self) -> int:
         """Return the number of load packages that the destination has taken."""
         with self.pipeline().sql_client() as client:
