@@ -36,3 +36,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - what the public names are
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Lists the public names, also those that were not used yet."""
+    return sorted({*globals(), *__all__})

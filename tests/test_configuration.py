@@ -219,6 +219,78 @@ def test_the_default_file_is_in_the_working_directory_of_each_run_and_can_be_mov
         assert differences(file, sandbox.records) == []
 
 
+def test_a_relative_path_is_one_from_where_the_command_runs(
+    command: Command, sandbox: Sandbox
+) -> None:
+    where = {"DESTINATION__DUCKDB__CREDENTIALS": "relative.duckdb"}
+    assert command(sandbox, **where).code == 0
+    elsewhere = command.folder / "elsewhere"
+    elsewhere.mkdir()
+
+    ended = run_load(elsewhere, env=environment(command.folder, sandbox, **where))
+
+    assert ended.out.startswith("Loaded 300 responses")
+    for folder in (command.folder, elsewhere):
+        assert differences(folder / "relative.duckdb", sandbox.records) == []
+
+
+def test_a_tilde_is_the_home_folder(command: Command, sandbox: Sandbox) -> None:
+    home = command.folder / "home"
+    home.mkdir()
+    write(
+        command.folder, "config.toml", "[destination.duckdb.credentials]\ndatabase = '~/a.duckdb'"
+    )
+    settings = {"HOME": str(home), "DLT_DATA_DIR": "~/dlt"}
+    assert command(sandbox, **settings).code == 0
+    assert command(sandbox, DESTINATION__DUCKDB__CREDENTIALS="~/b.duckdb", **settings).code == 0
+
+    assert sorted(path.name for path in home.iterdir()) == ["a.duckdb", "b.duckdb", "dlt"]
+    assert not (command.folder / "~").exists()
+    for name in ("a", "b"):
+        assert differences(home / f"{name}.duckdb", sandbox.records) == []
+
+
+def test_an_empty_variable_is_one_that_is_not_set(command: Command, sandbox: Sandbox) -> None:
+    empty = [
+        *(f"{SECTION}{name}" for name in ("REGION", "CREDENTIALS", "PER_PAGE", "RESOURCES")),
+        *("DESTINATION__DUCKDB__CREDENTIALS", "DESTINATION_TYPE", "CREDENTIALS"),
+        *("RUNTIME__REQUEST_TIMEOUT", "LOAD__WORKERS"),
+    ]
+    ended = command(sandbox, **dict.fromkeys(empty, ""))
+    assert ended.code == 0, ended.err
+    assert differences(command.file, sandbox.records) == []
+
+    ended = command(sandbox, **{f"{SECTION}CREDENTIALS__CLIENT_ID": ""})
+    assert ended.code == 2
+    assert "Missing in the configuration: client_id." in ended.err
+
+    ended = command(sandbox, "--destination", "postgres", DESTINATION__POSTGRES__CREDENTIALS="")
+    assert ended.code == 2
+    assert "Missing in the configuration: the credentials of postgres." in ended.err
+
+
+def test_what_stands_in_the_example_file_is_missing(command: Command, sandbox: Sandbox) -> None:
+    example = (ROOT / ".dlt" / "example.secrets.toml").read_text("utf-8")
+    section = "[destination.postgres.credentials]"
+    other = f'{section}\nhost = "127.0.0.1"\ndatabase = "…"\nusername = "…"\npassword = "…"\n'
+    write(command.folder, "secrets.toml", example + other)
+
+    ended = command(None)
+    assert ended.code == 2
+    assert "Missing in the configuration: client_id and client_secret." in ended.err
+
+    ended = command(sandbox, "--destination", "postgres")
+    assert ended.code == 2
+    what, remedy = ended.err.splitlines()
+    assert what == "Error: Missing in the configuration: database, username, password of postgres."
+    assert f"Fill in {section} in .dlt/secrets.toml." in remedy
+
+    rest = {f"DESTINATION__POSTGRES__CREDENTIALS__{it}": "x" for it in ("USERNAME", "PASSWORD")}
+    ended = command(sandbox, "--destination", "postgres", **rest)
+    assert "Missing in the configuration: database of postgres." in ended.err
+    assert sandbox.requests == []
+
+
 @pytest.mark.parametrize("moved", [False, True])
 def test_the_memory_of_duckdb_is_bounded_wherever_its_file_is(
     tmp_path: Path, sandbox: Sandbox, *, moved: bool

@@ -10,7 +10,12 @@ from typing import Any
 import dlt
 import pytest
 
-from customergauge_source import LoadSummary, explain, load_in_checkpoints
+from customergauge_source import (
+    LoadSummary,
+    customergauge_source,
+    explain,
+    load_in_checkpoints,
+)
 from customergauge_source.api.auth import CustomerGaugeCredentials
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.sandbox import Fault, Sandbox
@@ -233,3 +238,29 @@ def test_a_response_that_two_sources_bring_in_one_run_is_there_once(
     make_pipeline(workdir).run(sources)
 
     assert differences(workdir / "customergauge.duckdb", sandbox.records) == []
+
+
+def test_a_limit_of_rows_is_refused_as_pages_are_counted(workdir: Path, sandbox: Sandbox) -> None:
+    source = make_source(sandbox)
+    source.responses.add_limit(5, count_rows=True)
+
+    error = refused(lambda: make_pipeline(workdir).run(source), sandbox)
+
+    assert "count_rows" in str(error)
+    assert "per_page" in error.remedy
+
+
+def test_load_in_checkpoints_says_what_it_takes(workdir: Path, sandbox: Sandbox) -> None:
+    pipeline, source = make_pipeline(workdir), make_source(sandbox)
+    for given, got in {
+        "a list": ([source], "list"),
+        "a resource": (source.responses, "DltResource"),
+        "a source that was not called": (customergauge_source, "DltSourceFactoryWrapper"),
+        "nothing": (None, "NoneType"),
+    }.values():
+        error = refused(partial(load_in_checkpoints, pipeline, given), sandbox)
+        assert f"takes as source what customergauge_source(…) returns, not {got}." in str(error)
+
+    swapped: Any = pipeline
+    error = refused(partial(load_in_checkpoints, source, swapped), sandbox)
+    assert "takes as pipeline what dlt.pipeline(…) returns, not DltSource." in str(error)

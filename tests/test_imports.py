@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pydoc
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from graphlib import TopologicalSorter
 
 import pytest
 
+import customergauge_source
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
 from tests.support import ROOT, environment
@@ -116,3 +118,11 @@ def test_a_run_without_news_does_without_arrow(command: Command, sandbox: Sandbo
 
     assert ran.stdout.startswith("No news")
     assert "pyarrow" not in ran.stdout.split()
+
+
+def test_the_public_names_are_shown_and_typed() -> None:
+    assert {*customergauge_source.__all__} <= {*dir(customergauge_source)}
+    helped = pydoc.plain(pydoc.render_doc(customergauge_source))
+    for name in customergauge_source.__all__:
+        assert name in helped
+    assert (PACKAGE / "py.typed").is_file()

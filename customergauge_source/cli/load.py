@@ -7,11 +7,10 @@ import json
 import logging
 import os
 import signal
-import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,11 @@ if TYPE_CHECKING:
     from customergauge_source import LoadSummary
 
 _NAME = "customergauge"
+_STREAMS = 2
+"""Number of the last of the three standard streams."""
+_FOLDER = "DLT_DATA_DIR"
+_OF_DLT = ("CREDENTIALS", "DESTINATION_TYPE", _FOLDER)
+"""Variables that dlt looks at, beside those with two underscores."""
 
 
 class Run:
@@ -133,7 +137,7 @@ class Run:
         from customergauge_source.secrecy import hide
 
         if self._options.debug:
-            sys.stderr.write(hide("".join(traceback.format_exception(error))))
+            report.to_stderr(hide("".join(traceback.format_exception(error))))
         if is_interrupt(error):
             return self._interrupted()
         known = explain(error)
@@ -148,14 +152,29 @@ class Run:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
-    # Ours to say, as the process is ours; a value in the environment goes before. The system's
-    # allocator gives memory back between two checkpoints, Arrow's own keeps it.
-    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     options = parse(arguments)
+    _settle_environment()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.disable()  # imports make a hundred thousand objects, and no garbage: a tenth of their time
-    return Run(options).main()
+    code = Run(options).main()
+    report.end()
+    return code
+
+
+def _settle_environment() -> None:
+    """Prepares streams and variables, which are ours to settle, as the process is ours."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _STREAMS:
+        pass  # or a database's file would take the number of a stream that is closed
+    os.close(number)
+    # Values in the environment go before. The system's allocator gives memory back between two
+    # checkpoints, Arrow's own keeps it.
+    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    for name in [name for name, value in os.environ.items() if not value]:
+        if "__" in name or name in _OF_DLT:  # a secret of a CI job that is not set
+            del os.environ[name]
+    if folder := os.environ.get(_FOLDER):
+        os.environ[_FOLDER] = str(Path(folder).expanduser())
 
 
 def _show_logs(options: Options) -> None:
@@ -193,7 +212,10 @@ def _duckdb(name: str, options: Options) -> Any:  # noqa: ANN401 - dlt's destina
         # Otherwise DuckDB takes most of the machine's memory as the table grows; it can spill.
         limit = {"memory_limit": f"{128 * max(2, os.cpu_count() or 1)}MB"}
         os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] = json.dumps(limit)
-    if not options.sandbox and dlt.secrets.get(place) is not None:
-        return dlt.destinations.duckdb()
-    # A relative path would be one from the directory of the first run, which dlt remembers.
-    return dlt.destinations.duckdb(str(Path.cwd() / f"{name}.duckdb"))
+    given: Any = None if options.sandbox else dlt.config.get(place)
+    database = given.get("database") if isinstance(given, Mapping) else given
+    if database is not None and ":" in database:
+        return dlt.destinations.duckdb()  # a connection string, which dlt reads
+    # dlt would take ~ for a name, and remember the folder of a run as the one to start from.
+    file = Path.cwd() / Path(database or f"{name}.duckdb").expanduser()
+    return dlt.destinations.duckdb(str(file))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from dlt.common.runtime.collector_base import Collector
+
+from customergauge_source.cli import report
 
 _LINE_EVERY = 5.0
 """Seconds between two lines."""
@@ -46,5 +47,4 @@ class Progress(Collector):
         self._told = time.monotonic()
         pages, records = self._counts.values()
         rate = records / max(self._told - self._started, 0.001)
-        sys.stderr.write(f"{doing}: {pages:,} pages, {records:,} records, {rate:,.0f}/s\n")
-        sys.stderr.flush()
+        report.to_stderr(f"{doing}: {pages:,} pages, {records:,} records, {rate:,.0f}/s\n")

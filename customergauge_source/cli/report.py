@@ -7,9 +7,10 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from dlt import Pipeline
@@ -110,12 +111,11 @@ def _is_on_github() -> bool:
 
 
 def _tell(kind: str, text: str, annotation: str) -> None:
-    sys.stderr.write(text)
+    to_stderr(text)
     if _is_on_github():
         for character, escaped in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
             annotation = annotation.replace(character, escaped)
-        sys.stderr.flush()
-        sys.stderr.write(f"::{kind} title=CustomerGauge load::{annotation}\n")
+        to_stderr(f"::{kind} title=CustomerGauge load::{annotation}\n")
 
 
 def _to_github(markdown: str) -> None:
@@ -128,5 +128,30 @@ def _to_github(markdown: str) -> None:
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    if not _can_write(sys.stdout, f"{text}\n"):
+        warn("Nobody reads standard output, or it is full. What was loaded stands.")
+
+
+def to_stderr(text: str) -> None:
+    """Writes to standard error, if anybody still reads it: a run does not end for its log."""
+    _can_write(sys.stderr, text)
+
+
+def end() -> None:
+    """Lets the process end with its own code, where Python would end with 120 for a dead stream."""
+    for stream in (sys.stdout, sys.stderr):
+        _can_write(stream, "")
+
+
+def _can_write(stream: TextIO | None, text: str) -> bool:
+    """Writes; a stream that is closed, full or not read any more leads nowhere from then on."""
+    if stream is None:
+        return False
+    try:
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+        return False
+    return True

@@ -70,21 +70,25 @@ def clear_the_way(pipeline: Pipeline, source: str, tables: Iterable[str]) -> Non
         client: Any = it
         if not client.is_storage_initialized():
             return
-        schema, sql = _with_state_table(client.schema), client.sql_client
+        schema = _with_state_table(client.schema)
         stored = dict(client.get_storage_tables(schema.dlt_table_names()))
         broken = {it.partition(".")[0] for it in _lacking(client, schema, stored)}
-        sql.drop_tables(*(name for name in broken if stored[name]))
-        states = schema.state_table_name, "pipeline_name", pipeline.pipeline_name
-        schemas = schema.version_table_name, "schema_name", source
-        try:
-            pipeline.sync_destination()
-        except PipelineStepFailed as error:
-            if not is_unreadable(error):
-                raise
+        client.sql_client.drop_tables(*(name for name in broken if stored[name]))
+    states = schema.state_table_name, "pipeline_name", pipeline.pipeline_name
+    schemas = schema.version_table_name, "schema_name", source
+    try:
+        pipeline.sync_destination()
+    except PipelineStepFailed as error:
+        if not is_unreadable(error):
+            raise
+        with pipeline.sql_client() as sql:
             _delete(sql, *states)
             _delete(sql, *schemas)
-            pipeline.sync_destination()
-        loaded = pipeline.schemas.get(source, schema)
+        pipeline.sync_destination()
+    loaded = pipeline.schemas.get(source, schema)
+    with pipeline.destination_client() as it:
+        client = it
+        sql = client.sql_client
         if names := loaded.data_table_names(seen_data_only=True):
             lost = {*_lacking(client, loaded, names)}
             for name in (name for name in names if f"{name}._dlt_id" in lost):

@@ -16,6 +16,7 @@ from dlt.extract.items_transform import FilterItem, LimitItem, MapItem, MetricsI
 from dlt.extract.pipe import Pipe
 
 from customergauge_source.dlt_bridge import extraction
+from customergauge_source.dlt_bridge.settings import check_filled_in
 from customergauge_source.dlt_bridge.tables_step import TablesStep
 from customergauge_source.exceptions import ConfigurationError
 
@@ -47,7 +48,13 @@ def check_steps(name: str, *, in_packages: bool) -> Steps:
                 "Use add_map, add_filter, add_metrics or add_limit; what a transformer would"
                 " read, read from the loaded tables.",
             )
-    limits = [step.max_items for step in steps if isinstance(step, LimitItem)]
+    limiting = [step for step in steps if isinstance(step, LimitItem)]
+    if any(step.count_rows for step in limiting):
+        raise ConfigurationError(
+            f"add_limit of {name} counts pages, and count_rows asks for rows.",
+            "Leave count_rows out, or set per_page so that so many pages have that many rows.",
+        )
+    limits = [step.max_items for step in limiting]
     if limits and in_packages:
         raise ConfigurationError(
             "add_limit would count the pages of each load package anew.",
@@ -106,6 +113,7 @@ def check_destination(pipeline: Pipeline) -> None:
             f"The destination {kind} needs packages that are not installed.",
             f"Install them: pip install '.[{kind}]'",
         )
+    check_filled_in(destination.destination_name)
     if kind in _READ_FILES and "'" in pipeline.working_dir:
         raise ConfigurationError(
             f"dlt's folder {pipeline.working_dir} has an apostrophe in its path, which would end"

@@ -15,7 +15,10 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs import known_sections
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 
-_EMPTY: Final = (None, "", "…")
+from customergauge_source.exceptions import ConfigurationError
+
+_PLACEHOLDER: Final = "…"
+_EMPTY: Final = (None, "", _PLACEHOLDER)
 """An unset variable of a CI job, and what stands in the example file."""
 
 
@@ -56,3 +59,15 @@ def secret(key: str) -> str | None:
     """Returns a secret of the source, by its key below the source's section."""
     value: Any = dlt.secrets.get(f"{section()}.{key}")  # without a type dlt knows that it is secret
     return None if value in _EMPTY else str(value)
+
+
+def check_filled_in(destination: str) -> None:
+    """Checks that no credential of a destination is still what stands in the example file."""
+    place = f"destination.{destination}.credentials"
+    given: Any = dlt.secrets.get(place)
+    keys = given if isinstance(given, Mapping) else ()
+    if dots := [key for key in keys if dlt.secrets.get(f"{place}.{key}") == _PLACEHOLDER]:
+        raise ConfigurationError(
+            f"Missing in the configuration: {', '.join(dots)} of {destination}.",
+            f"Fill in [{place}] in .dlt/secrets.toml.",
+        )

@@ -91,6 +91,15 @@ class Load:
 
     def __post_init__(self) -> None:
         """Checks what can be checked before anything is requested."""
+        for name, value, kind, example in (
+            ("pipeline", self.pipeline, Pipeline, "dlt.pipeline(…)"),
+            ("source", self.source, DltSource, "customergauge_source(…)"),
+        ):
+            if not isinstance(value, kind):
+                raise ConfigurationError(
+                    f"load_in_checkpoints takes as {name} what {example} returns, not"
+                    f" {type(value).__name__}."
+                )
         for name in ("checkpoint_pages", "max_pages"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ConfigurationError(f"{name} is {value}; allowed is a whole number from 1 on.")
