@@ -96,6 +96,7 @@ def test_a_one_off_that_stops_early_does_not_promise_a_cursor(command: Command) 
 
     assert ended.code == 0, ended.err
     assert "run it again without --max-pages" in ended.out
+    assert "cursor of" not in ended.out
     assert "goes on at the cursor" not in ended.out
 
 

@@ -44,6 +44,7 @@ NETWORK = "installs packages; .ci/run does so in fresh environments"
 PROOF = "takes long; a stage of .ci/run"
 NOT_RUN = {
     "python -m venv .venv && source .venv/bin/activate": "the tests have their environment",
+    "pip install -e '.[dev,warehouses]'": "the stage warehouses of .ci/run runs it",
     "pip install -e . && python pipelines/load.py --sandbox": NETWORK,
     "pip install -e '.[dev]' && pytest": NETWORK,
     "pip install -e '.[bigquery]'": NETWORK,

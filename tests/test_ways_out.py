@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from contextlib import closing
@@ -22,6 +23,7 @@ from customergauge_source import CustomerGaugeError, load_in_checkpoints
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
+from tests.killed_at import KILL_AT
 from tests.scripted import TOKEN, Reply, scripted
 from tests.support import (
     DATASET,
@@ -183,6 +185,20 @@ def test_a_full_refresh_leaves_nothing_of_tables_that_dlt_has_forgotten(account:
         account.sandbox = other
         assert account.load(full_refresh=True) is None
         assert account.is_right()
+
+
+def test_a_full_refresh_that_is_killed_as_it_drops_such_tables_leaves_no_cursor(
+    command: Command,
+) -> None:
+    with Sandbox(responses=40) as sandbox:
+        assert command(sandbox).code == 0
+        change(command.file, f"DROP TABLE {DATASET}._dlt_version")
+        drop = rf'sql> .*DROP TABLE IF EXISTS "{DATASET}"\."responses"'
+
+        assert command(sandbox, "--full-refresh", **{KILL_AT: drop}).code == -signal.SIGKILL
+        assert command(sandbox).code == 0
+
+        assert differences(command.file, sandbox.records) == []
 
 
 def test_a_full_refresh_of_one_resource_keeps_the_cursor_of_another(account: Account) -> None:

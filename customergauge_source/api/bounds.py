@@ -57,7 +57,7 @@ class _BoundedBody:
                 self._raw.close()
                 raise ApiContractError(
                     f"{self._request} answered with more than {self._max_bytes:,} bytes.",
-                    "Set a smaller per_page; or max_answer_bytes, if answers may be as large.",
+                    "Set a smaller per_page; or max_answer_bytes, if answers may be that large.",
                 )
             yield piece
 

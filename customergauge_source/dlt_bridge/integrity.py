@@ -55,7 +55,7 @@ def is_unreadable(error: PipelineStepFailed) -> bool:
     return error.step == "sync" and isinstance(error.exception, _UNREADABLE)
 
 
-def clear_the_way(pipeline: Pipeline, source: str, tables: Iterable[str]) -> None:
+def clear_the_way(pipeline: Pipeline, source: str) -> None:
     """Makes a destination such that a full refresh succeeds, whatever has become of it.
 
     dlt's own tables that lack a column go, and state and schema that dlt cannot read: all of the
@@ -64,7 +64,6 @@ def clear_the_way(pipeline: Pipeline, source: str, tables: Iterable[str]) -> Non
     Args:
         pipeline: A pipeline whose working directory is empty.
         source: Name of the source, which is that of its schema.
-        tables: The tables that are loaded anew, as far as they are known without a schema.
     """
     with pipeline.destination_client() as it:
         client: Any = it
@@ -96,10 +95,19 @@ def clear_the_way(pipeline: Pipeline, source: str, tables: Iterable[str]) -> Non
                     sql.execute_sql(f"DROP VIEW {sql.make_qualified_table_name(name)}")
             if REJECTED_RECORDS_TABLE in lost:  # which is no resource's, so that none makes it anew
                 loaded.tables.pop(REJECTED_RECORDS_TABLE)
-        else:
-            sql.drop_tables(*tables)  # dlt does not know of them any more
         if schema.version_table_name not in broken:
             _delete(sql, *schemas)  # so that dlt compares all tables with the next one
+
+
+def drop_forgotten(pipeline: Pipeline, source: str, tables: Iterable[str]) -> None:
+    """Drops the declared tables of resources, if dlt has no schema of the source to drop them by.
+
+    Their cursors have to be gone: none may outlive its data.
+    """
+    schema = pipeline.schemas.get(source)
+    if schema is None or not schema.data_table_names(seen_data_only=True):
+        with pipeline.sql_client() as sql:
+            sql.drop_tables(*tables)
 
 
 def _lacking(client: Any, schema: Schema, names: Iterable[str]) -> Iterator[str]:  # noqa: ANN401 - dlt names no client with get_storage_tables

@@ -149,8 +149,7 @@ class Load:
 
     def _begin(self) -> None:
         if self.full_refresh:
-            tables = [name for it in filter(None, self._readers.values()) for name in it.tables]
-            integrity.clear_the_way(self.pipeline, self.source.name, tables)
+            integrity.clear_the_way(self.pipeline, self.source.name)
         states = memory.go_on_from_destination(self.pipeline, self.source.name)
         remember_resolved()
         if self.full_refresh:
@@ -158,6 +157,8 @@ class Load:
             memory.forget_cursors(self.pipeline, self.source.name, self._readers)
             self._commit()
             memory.forget_rejected(self.pipeline, self._readers)
+            tables = [name for it in filter(None, self._readers.values()) for name in it.tables]
+            integrity.drop_forgotten(self.pipeline, self.source.name, tables)
             return
         for name, reader in self._readers.items():
             if reader is not None:
