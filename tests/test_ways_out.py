@@ -170,6 +170,16 @@ def test_a_staging_dataset_that_was_changed_is_named_and_may_be_dropped(
     assert account.is_right()
 
 
+def test_what_no_load_has_made_is_not_said_to_be_lacking(command: Command) -> None:
+    change(command.file, f"CREATE SCHEMA {DATASET}; CREATE VIEW {DATASET}.responses AS SELECT 1 a")
+    with Sandbox(responses=20) as sandbox:
+        ended = command(sandbox)
+
+    assert ended.code == 5
+    assert "earlier loads" not in ended.err
+    assert "Error: Step load failed: " in ended.err
+
+
 def test_a_full_refresh_makes_the_table_of_rejected_records_again(account: Account) -> None:
     change(account.file, f"DROP TABLE {DATASET}.rejected_records")
 

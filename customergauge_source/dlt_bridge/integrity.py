@@ -7,6 +7,7 @@ needs it.
 
 from __future__ import annotations
 
+import json
 import logging
 import zlib
 from collections.abc import Iterable, Iterator
@@ -29,7 +30,7 @@ _UNREADABLE: Final = (ValueError, LookupError, TypeError, zlib.error)
 
 
 def lacking(pipeline: Pipeline) -> tuple[list[str], list[str]]:
-    """Returns the tables and columns that the dataset lacks, and those that the staging one does.
+    """Returns tables and columns of earlier loads that the dataset lacks, or the staging one.
 
     This is asked after an error, which is told if nothing is lacking, or if asking fails, too.
     """
@@ -40,11 +41,17 @@ def lacking(pipeline: Pipeline) -> tuple[list[str], list[str]]:
             with pipeline.destination_client(name) as it:
                 client: Any = it
                 schema = _with_state_table(client.schema)
-                tables = schema.data_table_names(seen_data_only=True)
-                lost += _lacking(client, schema, [*schema.dlt_table_names(), *tables])
-                with client.with_staging_dataset():
-                    if client.is_storage_initialized():
-                        lost_of_staging += _lacking(client, schema, tables)
+                stored = dict(client.get_storage_tables(schema.dlt_table_names()))
+                if not any(stored.values()):
+                    continue  # nothing was loaded yet
+                lost += _lacking(client, schema, stored)
+                if found := client.get_stored_schema(schema.name):
+                    schema = Schema.from_stored_schema(json.loads(found.schema))
+                    tables = schema.data_table_names(seen_data_only=True)
+                    lost += _lacking(client, schema, tables)
+                    with client.with_staging_dataset():
+                        if client.is_storage_initialized():
+                            lost_of_staging += _lacking(client, schema, tables)
     except Exception as error:  # noqa: BLE001 - drivers raise what they like
         logger.debug("The destination cannot be asked what it lacks: %s", error)
     return [*dict.fromkeys(lost)], [*dict.fromkeys(lost_of_staging)]
