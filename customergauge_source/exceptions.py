@@ -49,6 +49,11 @@ class CredentialsRefusedError(CustomerGaugeError):
 class TokenRefusedError(CredentialsRefusedError):
     """One endpoint does not accept a token that was just issued."""
 
+    default_remedy = (
+        "The credentials are good: check that the region, or api_url, is the account's, and what"
+        " the connected app may read."
+    )
+
 
 class ApiError(CustomerGaugeError):
     """The API failed."""

@@ -17,7 +17,7 @@ from customergauge_source.dlt_bridge import settings
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.reading import ResourceReader
 from customergauge_source.resources import DEFAULT, RESOURCES, Resource
-from customergauge_source.resources.query import Query, check_one_of, not_allowed, zone
+from customergauge_source.resources.query import Query, check_one_of, mistake, not_allowed, zone
 from customergauge_source.settings import MAX_ANSWER_BYTES, UNKNOWN_FIELDS
 
 _LISTS: Final = ("resources", "include")
@@ -86,9 +86,17 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
     arguments = {name: value for name, value in locals().items() if name != "credentials"}
     settings.keep_no_data()
     given = settings.fill_in(arguments, lists=_LISTS, numbers=_NUMBERS)
+    for name in _LISTS:
+        if isinstance(given[name], str):
+            raise not_allowed(name, given[name], 'a list, such as ["…", "…"]')
     asked = _declarations(DEFAULT if given["resources"] is None else given["resources"])
     offered = {name: None for resource in asked for name in resource.include}
     for name in given["include"] or ():
+        if not offered:
+            raise mistake(
+                f"include is {name!r}; these resources have no lists that could be included.",
+                "Leave include out, or give --include without names (include=[]).",
+            )
         check_one_of("include", name, offered)
     query = Query(**{name: given[name] for name in _QUERY if given[name] is not None})
     clock: str = given["timezone"] or "UTC"
@@ -97,7 +105,7 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
     check_one_of("unknown_fields", mode, UNKNOWN_FIELDS)
     max_bytes: int = given["max_answer_bytes"] or MAX_ANSWER_BYTES
     if max_bytes < 1:
-        raise not_allowed("max_answer_bytes", max_bytes, "a whole number from 1 on")
+        raise not_allowed("max_answer_bytes", max_bytes, "a whole number, 1 or more")
     connected_app = _credentials(credentials)
     client_id = str(connected_app.client_id)
     connect = partial(
@@ -115,12 +123,15 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
 def _declarations(asked: Sequence[str | Resource]) -> list[Resource]:
     known = {resource.name: resource for resource in RESOURCES}
     if not asked:
-        raise ConfigurationError(f"resources is empty; known are {', '.join(known)}.")
+        raise ConfigurationError(f"resources is empty; known: {', '.join(known)}.")
     for it in asked:
         if not isinstance(it, Resource):
             check_one_of("resources", it, known)
         elif known.get(it.name, it) is not it:
-            raise ConfigurationError(f"resources has another {it.name} than the source's own.")
+            raise ConfigurationError(
+                f"resources declares a {it.name}, but the source has its own.",
+                "Give the declaration another name.",
+            )
     return [known[it] if isinstance(it, str) else it for it in asked]
 
 
@@ -138,8 +149,7 @@ def _credentials(
         names, place = " and ".join(missing), f"{settings.section()}.credentials"
         variables = " and ".join(f"{place}.{name}".replace(".", "__").upper() for name in missing)
         raise ConfigurationError(
-            f"Missing in the configuration: {names}.",
-            f"Set {names} under [{place}] in .dlt/secrets.toml, or set the environment:"
-            f" {variables}.",
+            f"Missing from the configuration: {names}.",
+            f"Set {names} under [{place}] in .dlt/secrets.toml, or {variables} in the environment.",
         )
     return CustomerGaugeCredentials(**pair)

@@ -20,7 +20,7 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
 KILL_AT = "TESTS_KILL_AT"
 """Environment variable of a run of the command: the moment."""
-_FILE_EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
+_FILE_EVENTS = {"open", "os.link", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 _NO_EVENTS = re.compile("/lib/python|/run/secrets/")
 """Imports, and dlt's looks for settings where there are none."""
 

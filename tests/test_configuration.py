@@ -176,9 +176,9 @@ def test_without_any_configuration_both_credentials_are_named_at_once(command: C
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("PER_PAGE", "many", "per_page is 'many'; expected is a whole number."),
-        ("INCLUDE", "tags", "include is 'tags'; expected is a list such as "),
-        ("INCLUDE", '["tags", "everything"]', "include is 'everything'; allowed is one of "),
+        ("PER_PAGE", "many", "per_page is 'many'; expected: a whole number."),
+        ("INCLUDE", "tags", "include is 'tags'; expected: a list, such as "),
+        ("INCLUDE", '["tags", "everything"]', "include is 'everything'; allowed: one of "),
     ],
 )
 def test_a_wrong_value_in_the_configuration_is_named(
@@ -262,11 +262,11 @@ def test_an_empty_variable_is_one_that_is_not_set(command: Command, sandbox: San
 
     ended = command(sandbox, **{f"{SECTION}CREDENTIALS__CLIENT_ID": ""})
     assert ended.code == 2
-    assert "Missing in the configuration: client_id." in ended.err
+    assert "Missing from the configuration: client_id." in ended.err
 
     ended = command(sandbox, "--destination", "postgres", DESTINATION__POSTGRES__CREDENTIALS="")
     assert ended.code == 2
-    assert "Missing in the configuration: the credentials of postgres." in ended.err
+    assert "Missing from the configuration: the credentials of postgres." in ended.err
 
 
 def test_what_stands_in_the_example_file_is_missing(command: Command, sandbox: Sandbox) -> None:
@@ -277,17 +277,19 @@ def test_what_stands_in_the_example_file_is_missing(command: Command, sandbox: S
 
     ended = command(None)
     assert ended.code == 2
-    assert "Missing in the configuration: client_id and client_secret." in ended.err
+    assert "Missing from the configuration: client_id and client_secret." in ended.err
 
     ended = command(sandbox, "--destination", "postgres")
     assert ended.code == 2
     what, remedy = ended.err.splitlines()
-    assert what == "Error: Missing in the configuration: database, username, password of postgres."
+    assert (
+        what == "Error: Missing from the configuration: database, username, password of postgres."
+    )
     assert f"Fill in {section} in .dlt/secrets.toml." in remedy
 
     rest = {f"DESTINATION__POSTGRES__CREDENTIALS__{it}": "x" for it in ("USERNAME", "PASSWORD")}
     ended = command(sandbox, "--destination", "postgres", **rest)
-    assert "Missing in the configuration: database of postgres." in ended.err
+    assert "Missing from the configuration: database of postgres." in ended.err
     assert sandbox.requests == []
 
 

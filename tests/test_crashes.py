@@ -293,6 +293,18 @@ def test_a_run_that_is_killed_in_a_short_moment_is_completed(
         assert differences(command.file, sandbox.records) == []
 
 
+def test_a_file_is_never_there_half_created(command: Command) -> None:
+    with Sandbox(responses=20) as sandbox:
+        died = command(sandbox, **{KILL_AT: "os.link"})
+        assert died.code == -signal.SIGKILL, died.err
+        assert not command.file.exists()
+
+        ended = command(sandbox)
+        assert ended.code == 0, ended.err
+        assert differences(command.file, sandbox.records) == []
+    assert not Path(f"{command.file}.new").exists()
+
+
 @pytest.mark.parametrize("number", at_length(SIGNALS, short=[signal.SIGTERM]))
 def test_an_interrupt_with_pages_left_always_ends_with_130_and_harms_nothing(
     command: Command, number: signal.Signals

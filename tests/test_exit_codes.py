@@ -159,7 +159,7 @@ def test_a_region_that_does_not_exist_ends_with_2(command: Command, region: str)
     credentials = {f"{PREFIX}CREDENTIALS__CLIENT_ID": "an id", SECRET: "a secret"}
     ended = command(None, f"--region={region}", **credentials)
 
-    assert_told(ended, 2, f"region is {region!r}; allowed is one of eu, us, au")
+    assert_told(ended, 2, f"region is {region!r}; allowed: one of eu, us, au")
 
 
 @pytest.mark.parametrize("setting", ["API_URL", "AUTH_URL"])

@@ -116,7 +116,7 @@ def test_a_run_without_news_does_without_arrow(command: Command, sandbox: Sandbo
         check=True,
     )
 
-    assert ran.stdout.startswith("No news")
+    assert ran.stdout.startswith("No new records")
     assert "pyarrow" not in ran.stdout.split()
 
 

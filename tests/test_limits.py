@@ -103,7 +103,7 @@ def test_a_feed_that_goes_round_ends_with_4_and_what_it_brought_is_loaded(
 
         assert len(server.paths) == 1 + 10 + REPEATED_PAGES
     assert ended.code == 4, ended.err
-    assert f"expected news on one of the last {REPEATED_PAGES} pages" in ended.err
+    assert f"expected a new record on one of the last {REPEATED_PAGES} pages" in ended.err
     assert loaded(command.file) == [*range(1, 1001)]
 
 
@@ -125,7 +125,7 @@ def test_entries_that_are_no_records_are_news_as_long_as_they_differ() -> None:
         return json.dumps({"data": [str(entry)], "cursor": {"next": at + 1}}).encode()
 
     with scripted(feed(answer)) as server:
-        with pytest.raises(ApiContractError, match="expected news"):
+        with pytest.raises(ApiContractError, match="expected a new record"):
             read(server)
         assert len(server.paths) > 2 * REPEATED_PAGES
 

@@ -139,7 +139,7 @@ def test_a_list_that_only_responses_have_is_a_mistake_without_them(
     ended = command(sandbox, "--resources", "non_responses", "--include", "tags")
 
     assert ended.code == 2
-    assert "include is 'tags'; allowed is one of properties" in ended.err
+    assert "include is 'tags'; allowed: one of properties" in ended.err
     assert sandbox.requests == []
 
 

@@ -158,13 +158,13 @@ def test_an_interrupt_ends_the_run_promptly_and_says_what_was_committed(
         assert ended.code == 130
         assert ended.out == ""
         committed = (
-            f"Committed: 60 responses up to {sandbox.keys[59]}."
+            f"Committed: 60 responses (cursor {sandbox.keys[59]})."
             if fault.page > 1
             else "Nothing was committed in this run."
         )
         assert ended.err.splitlines()[-2:] == [
             f"Error: Interrupted. {committed}",
-            "What to do: Run again: the next run goes on there.",
+            "What to do: Run again: nothing is lost, and nothing comes twice.",
         ]
     if phase == "later page":
         with Sandbox(responses=100) as healthy:

@@ -110,7 +110,7 @@ RULES = [
 NO_RECORDS: tuple[tuple[Any, str], ...] = (
     ({"nps": 7}, "no number_customergauge"),
     ({KEY: None}, "no number_customergauge"),
-    ({KEY: "x1"}, "number_customergauge is not a whole number"),
+    ({KEY: "x1"}, "number_customergauge is not a whole number of 64 bits"),
     ([1, 2], "not an object"),
     ("text", "not an object"),
     (None, "not an object"),

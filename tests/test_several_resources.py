@@ -108,7 +108,7 @@ def test_a_resource_that_does_not_exist_is_told_by_name(
 
     assert ended.code == 2
     known = "one of responses, non_responses, close_loop"
-    assert f"Error: resources is 'surveys'; allowed is {known}" in ended.err
+    assert f"Error: resources is 'surveys'; allowed: {known}" in ended.err
     assert sandbox.requests == []
 
 
@@ -208,7 +208,11 @@ def test_rejected_records_belong_to_all(command: Command, sandbox: Sandbox) -> N
         for name in FEEDS
         for row in [
             (name, f'{{"lost by":"{name}"}}', "no number_customergauge"),
-            (name, '{"number_customergauge":"x"}', "number_customergauge is not a whole number"),
+            (
+                name,
+                '{"number_customergauge":"x"}',
+                "number_customergauge is not a whole number of 64 bits",
+            ),
         ]
     )
     rejected = {name: it["rejected"] for name, it in ended.summary["resources"].items()}

@@ -65,7 +65,9 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise ApiContractError(
                 "The token endpoint answered without an access_token; expected a JSON object that"
-                f" has one, not {described(response)}."
+                f" has one, not {described(response)}.",
+                "Check region, auth_url and proxies; if it lasts, show the message to CustomerGauge"
+                " support.",
             )
         remember(token)
         self.access_token = token

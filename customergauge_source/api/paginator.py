@@ -73,7 +73,7 @@ class SyncCursorPaginator(BasePaginator):
         self._repeated = 0 if is_new else self._repeated + 1
         self._before.append(answer.keys)
         if self._repeated == REPEATED_PAGES:
-            expected = f"news on one of the last {REPEATED_PAGES} pages, which repeat earlier ones"
+            expected = f"a new record on one of the last {REPEATED_PAGES} pages"
             raise self._broken(expected, response)
         self.cursor = following
 

@@ -109,8 +109,8 @@ class RetryingSession(requests.Session):
         name = next(_set(_CERTIFICATES), "") if self.trust_env else ""
         if name and not Path(os.environ[name]).exists():
             raise ConfigurationError(
-                f"{name} is {os.environ[name]}, which is not there.",
-                "Set it to a file of certificates, or leave it out; nothing was loaded.",
+                f"{name} is {os.environ[name]}, which does not exist.",
+                "Set it to a file of certificates, or unset it; nothing was loaded.",
             )
         return super().merge_environment_settings(*args, **kwargs)
 
@@ -149,19 +149,21 @@ def _log_retry(state: tenacity.RetryCallState, request: str) -> None:
 
 def _give_up(state: tenacity.RetryCallState, request: str) -> None:
     tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
-    wait = f"; it asks to wait {asked:.0f} s" if (asked := _retry_after(state)) else ""
+    wait = f"; the API asks to wait {asked:.0f} s" if (asked := _retry_after(state)) else ""
     error = state.outcome.exception() if state.outcome else None
     raise ApiUnavailableError(
-        f"{request} failed after {tries}; the last error was {_describe(error)}{wait}",
+        f"{request} failed after {tries}; last error: {_describe(error)}{wait}",
         _UNREACHED if isinstance(error, requests.ConnectionError) else None,
     ) from None
 
 
 def _unusable(request: str) -> ConfigurationError:
     if not (proxies := " or ".join(_set(_PROXIES))):
-        return ConfigurationError(f"{request} has no address that can be asked.")
+        return ConfigurationError(
+            f"{request}: this address cannot be used.", "Correct api_url and auth_url."
+        )
     return ConfigurationError(
-        f"{proxies} is no address of a proxy that can be used.",
+        f"{proxies} is not a usable proxy address.",
         "Correct it, such as http://proxy.example.com:3128, or name the API's hosts in NO_PROXY;"
         " nothing was loaded.",
     )

@@ -146,7 +146,8 @@ class Run:
 
     def _interrupted(self) -> int:
         done = report.committed(self._committed)
-        report.failed(f"Interrupted. {done}", "Run again: the next run goes on there.")
+        again = "Run again without --full-refresh" if self._options.full_refresh else "Run again"
+        report.failed(f"Interrupted. {done}", f"{again}: nothing is lost, and nothing comes twice.")
         return 130
 
 

@@ -15,7 +15,7 @@ _DESCRIPTION = """\
 Load a CustomerGauge account into a warehouse, from where the last run ended.
 
 Credentials and settings come from .dlt/secrets.toml, .dlt/config.toml and environment
-variables; the options below go before them. No account? Try --sandbox.
+variables; the options below override them. No account? Try --sandbox.
 """
 _EXIT_CODES = """\
 exit codes:
@@ -118,8 +118,8 @@ def _whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
     def read(text: str) -> int:
         number = int(text) if text.isdecimal() else least - 1
         if number < least or (most is not None and number > most):
-            end = "on" if most is None else f"to {most}"
-            allowed = f"allowed is a whole number from {least} {end}"
+            bounds = f", {least} or more" if most is None else f" from {least} to {most}"
+            allowed = f"allowed: a whole number{bounds}"
             raise argparse.ArgumentTypeError(f"{text!r}; {allowed}")
         return number
 

@@ -36,7 +36,7 @@ def checked(pipeline: Pipeline, *, as_json: bool) -> None:
 
 def failed(message: str, remedy: str) -> None:
     """Tells an error: one line what happened, one line what to do."""
-    _tell("error", f"Error: {message}\nWhat to do: {remedy}\n", f"{message} {remedy}")
+    _tell("error", f"Error: {message}\nWhat to do: {remedy}\n", f"{message}\nWhat to do: {remedy}")
     _to_github(f"### CustomerGauge load failed\n\n{message}\n\n**What to do:** {remedy}\n")
 
 
@@ -59,7 +59,7 @@ def committed(summary: LoadSummary | None) -> str:
     if summary is None or not summary.checkpoints:
         return "Nothing was committed in this run."
     done = [
-        f"{it.records:,} {name}" + ("" if it.cursor is None else f" up to {it.cursor}")
+        f"{it.records:,} {name}" + ("" if it.cursor is None else f" (cursor {it.cursor})")
         for name, it in summary.resources.items()
     ]
     return f"Committed: {', '.join(done)}."
@@ -68,7 +68,7 @@ def committed(summary: LoadSummary | None) -> str:
 def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
     resources = summary.resources.items()
     loaded = ", ".join(f"{it.records:,} {name}" for name, it in resources if it.records)
-    yield f"{f'Loaded {loaded} in' if loaded else 'No news,'} {summary.seconds:.1f} s."
+    yield f"{f'Loaded {loaded} in' if loaded else 'No new records,'} {summary.seconds:.1f} s."
     width = max(map(len, summary.tables), default=0)
     for name, rows in sorted(summary.tables.items()):
         yield f"  {name:<{width}}  {rows:>10,} rows"

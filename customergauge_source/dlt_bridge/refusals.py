@@ -45,8 +45,8 @@ def check_steps(name: str, *, in_packages: bool) -> Steps:
         if not isinstance(step, (TablesStep, LimitItem, *_STEPS)):
             raise ConfigurationError(
                 f"{name} does not take a step of the kind {type(step).__name__}.",
-                "Use add_map, add_filter, add_metrics or add_limit; what a transformer would"
-                " read, read from the loaded tables.",
+                "Use add_map, add_filter, add_metrics or add_limit; read from the loaded tables"
+                " what a transformer would.",
             )
     limiting = [step for step in steps if isinstance(step, LimitItem)]
     if any(step.count_rows for step in limiting):
@@ -111,7 +111,7 @@ def check_destination(pipeline: Pipeline) -> None:
     if kind in _CLIENTS and not _is_installed(_CLIENTS[kind]):  # dlt would miss its settings first
         raise ConfigurationError(
             f"The destination {kind} needs packages that are not installed.",
-            f"Install them: pip install '.[{kind}]'",
+            f"Install them: pip install -e '.[{kind}]'",
         )
     check_filled_in(destination.destination_name)
     if kind in _READ_FILES and "'" in pipeline.working_dir:

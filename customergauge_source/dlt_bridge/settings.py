@@ -68,6 +68,6 @@ def check_filled_in(destination: str) -> None:
     keys = given if isinstance(given, Mapping) else ()
     if dots := [key for key in keys if dlt.secrets.get(f"{place}.{key}") == _PLACEHOLDER]:
         raise ConfigurationError(
-            f"Missing in the configuration: {', '.join(dots)} of {destination}.",
+            f"Missing from the configuration: {', '.join(dots)} of {destination}.",
             f"Fill in [{place}] in .dlt/secrets.toml.",
         )

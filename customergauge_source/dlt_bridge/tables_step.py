@@ -100,7 +100,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         name, key = self._resource.name, self._resource.key
         if not all(is_record(record, key) for record in records):
             raise ConfigurationError(
-                f"A step on {name} returned what is no record with {key}.",
+                f"A step on {name} returned something that is not a record with {key}.",
                 f"Let add_map return the record, and leave its {key} as it is.",
             )
         return (self._make_reader().rows_of_objects(records),)
@@ -117,7 +117,9 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
             elif contract == "freeze":
                 raise UnknownFieldError(
                     f"CustomerGauge sent a list that would be a new table, {table.name}; the"
-                    " schema contract freezes the tables."
+                    " schema contract freezes the tables.",
+                    "Nothing of this page was loaded. Let schema_contract evolve tables, or set"
+                    ' unknown_fields to "ignore".',
                 )
             elif contract == "evolve":
                 declare.declare_nested(self._schema, self._resource, table.name, table.parent)

@@ -18,7 +18,13 @@ from dlt.common.runtime import signals
 from dlt.common.typing import TRefreshMode
 from dlt.extract import DltSource
 
-from customergauge_source.dlt_bridge import extraction, integrity, memory, working_dir
+from customergauge_source.dlt_bridge import (
+    duckdb_file,
+    extraction,
+    integrity,
+    memory,
+    working_dir,
+)
 from customergauge_source.dlt_bridge.refusals import check_destination
 from customergauge_source.dlt_bridge.tables_step import owner_of
 from customergauge_source.exceptions import (
@@ -102,7 +108,7 @@ class Load:
                 )
         for name in ("checkpoint_pages", "max_pages"):
             if (value := getattr(self, name)) is not None and value < 1:
-                raise ConfigurationError(f"{name} is {value}; allowed is a whole number from 1 on.")
+                raise ConfigurationError(f"{name} is {value}; allowed: a whole number, 1 or more.")
         with told_as_ours():
             check_destination(self.pipeline)
         selected = self.source.selected_resources.items()
@@ -148,6 +154,8 @@ class Load:
         return self._summary
 
     def _begin(self) -> None:
+        if extraction.is_into("duckdb"):
+            duckdb_file.create_whole(self.pipeline)
         if self.full_refresh:
             integrity.clear_the_way(self.pipeline, self.source.name)
         states = memory.go_on_from_destination(self.pipeline, self.source.name)

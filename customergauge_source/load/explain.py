@@ -41,12 +41,12 @@ _DISK: Final = {
     *(errno.EACCES, errno.EPERM, errno.EROFS),
 }
 _ANEW: Final = (
-    "Run once with --full-refresh (full_refresh=True): it makes all tables anew, and loads"
-    " everything again."
+    "Run once with --full-refresh (full_refresh=True): it makes the tables of the resources that"
+    " it loads anew, and loads them again."
 )
 _NAMED: Final = 5
 """Missing tables and columns that a message names."""
-_EXPECTED: Final = {"int": "a whole number", "list": 'a list such as ["tags", "questions"]'}
+_EXPECTED: Final = {"int": "a whole number", "list": 'a list, such as ["…", "…"]'}
 
 
 def explain(error: BaseException) -> CustomerGaugeError:
@@ -89,7 +89,7 @@ def _of_configuration(error: BaseException) -> ConfigurationError | None:
     if isinstance(error, configuration.ConfigFieldMissingException):
         return _missing(error)
     if isinstance(error, MissingDependencyException):
-        packages = " ".join(error.dependencies)
+        packages = " ".join(f"'{package}'" for package in error.dependencies)
         return ConfigurationError(
             f"The destination needs packages that are not installed: {packages}.",
             f"Install them: pip install {packages}",
@@ -105,7 +105,7 @@ def _of_configuration(error: BaseException) -> ConfigurationError | None:
         kind = str(getattr(error.hint, "__name__", error.hint))
         expected = _EXPECTED.get(kind, f"a value of the type {kind}")
         return ConfigurationError(
-            f"{error.field_name} is {error.field_value!r:.100}; expected is {expected}."
+            f"{error.field_name} is {error.field_value!r:.100}; expected: {expected}."
         )
     if isinstance(error, (configuration.ConfigurationException, PipelineConfigMissing)):
         return ConfigurationError(_line(error))
@@ -120,14 +120,15 @@ def _missing(error: configuration.ConfigFieldMissingException) -> ConfigurationE
     variables = [name for name in _variables(error.traces) if name.startswith("DESTINATION__")]
     if not variables:
         return ConfigurationError(_line(error))
-    *sections, field = variables[0].split("__")
+    variable = variables[0]
+    *sections, field = variable.split("__")
     if "CREDENTIALS" in sections:
         sections = sections[: sections.index("CREDENTIALS") + 1]
-        field = f"the credentials of {sections[1].lower()}"
+        variable, field = "__".join(sections), f"the credentials of {sections[1].lower()}"
     return ConfigurationError(
-        f"Missing in the configuration: {field}.",
+        f"Missing from the configuration: {field.lower()}.",
         f"Fill in [{'.'.join(sections).lower()}] in .dlt/secrets.toml, as"
-        f" .dlt/example.secrets.toml shows, or set the environment: {'__'.join(sections)}.",
+        f" .dlt/example.secrets.toml shows, or set {variable} in the environment.",
     )
 
 
@@ -149,7 +150,7 @@ def _of_machine(causes: list[BaseException]) -> ConfigurationError | None:
             return ConfigurationError(
                 f"dlt cannot work in {place}: {strerror(cause.errno)}.",
                 "Make room there, or make it writable, or set DLT_DATA_DIR to another folder. What"
-                " was committed stays; the next run goes on there.",
+                " was committed stays; the next run goes on from it.",
             )
     return None
 

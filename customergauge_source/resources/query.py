@@ -50,7 +50,7 @@ class Query:
         if reference is not None and not (isinstance(reference, str) and reference.strip()):
             raise not_allowed("outbound_filter", reference, "a filter's reference")
         if cgid is not None and (type(cgid) is not int or cgid < 1):
-            raise not_allowed("number_customergauge", cgid, "a whole number from 1 on")
+            raise not_allowed("number_customergauge", cgid, "a whole number, 1 or more")
         self._check_period()
 
     def _check_period(self) -> None:
@@ -103,7 +103,7 @@ def _check_day(name: str, value: object) -> date:
 
 def not_allowed(name: str, value: object, allowed: str) -> ConfigurationError:
     """Returns the error for a setting with a value that is not allowed."""
-    return mistake(f"{name} is {value!r}; allowed is {allowed}.")
+    return mistake(f"{name} is {value!r}; allowed: {allowed}.")
 
 
 def mistake(message: str, remedy: str | None = None) -> ConfigurationError:

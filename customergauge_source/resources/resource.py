@@ -61,7 +61,7 @@ class Resource:
             if getattr(query, name) is not None and name not in self.takes:
                 raise mistake(
                     f"{self.name} does not take {name}: the API has no such parameter there.",
-                    f"Load {self.name} in a run without it.",
+                    f"Leave {self.name} out of this run, with --resources (resources).",
                 )
         asked = self.include if query.include is None else query.include
         lists = tuple(name for name in asked if name in self.include)

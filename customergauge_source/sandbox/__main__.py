@@ -38,7 +38,7 @@ def _fault(text: str) -> Fault:
         raise argparse.ArgumentTypeError(str(error)) from None
     if fault.feed not in {None, *FEED_NAMES}:
         known = ", ".join(FEED_NAMES)
-        raise argparse.ArgumentTypeError(f"unknown feed {fault.feed!r}; known are {known}")
+        raise argparse.ArgumentTypeError(f"unknown feed {fault.feed!r}; known: {known}")
     return fault
 
 

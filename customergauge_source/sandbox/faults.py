@@ -97,7 +97,7 @@ class Fault:
                 endpoint names a feed.
         """
         if self.kind not in KINDS:
-            raise ValueError(f"unknown fault {self.kind!r}; known are {', '.join(KINDS)}")
+            raise ValueError(f"unknown fault {self.kind!r}; known: {', '.join(KINDS)}")
         if self.page < 1 or (self.times is not None and self.times < 1):
             raise ValueError(f"fault {self.kind!r}: page and times start at 1")
         if self.feed is not None and self.endpoint == "token":

@@ -69,4 +69,4 @@ def _number(entry: object, key: str) -> int:
     try:
         return to_bigint(value)
     except UnfitError:
-        raise UnfitError(f"{key} is not a whole number") from None
+        raise UnfitError(f"{key} is not a whole number of 64 bits") from None

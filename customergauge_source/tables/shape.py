@@ -80,7 +80,7 @@ REJECTED_VALUES: Final = Shape(
 )
 
 REJECTED_RECORDS: Final = Shape(
-    description="Entries of the feed that are no loadable records.",
+    description="Entries of the feed that cannot be loaded as records.",
     fields={
         "record": text("The record as JSON."),
         "reason": text("Why it could not be loaded."),

@@ -37,14 +37,14 @@ def to_bigint(value: object) -> int:
         number = int(value)
     if type(number) is int and number in BIGINT:
         return number
-    raise UnfitError("not a whole number")
+    raise UnfitError("not a whole number of 64 bits")
 
 
 def to_double(value: object) -> float:
     """Returns a number that a double holds exactly enough."""
     if type(value) is float or (type(value) is int and abs(value) <= _EXACT_IN_DOUBLE):
         return float(value)
-    raise UnfitError("not a number")
+    raise UnfitError("not a number that a double holds")
 
 
 def to_bool(value: object) -> bool:

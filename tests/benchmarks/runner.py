@@ -114,7 +114,7 @@ class Runner:
         if found != expected or keys != case.responses or values != case.responses:
             raise SubjectFailedError(
                 f"{case} loaded {found} with {keys} CGIDs and {values} values of the undeclared"
-                f" field; expected is {expected}."
+                f" field; expected: {expected}."
             )
 
 
