@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from dlt import Pipeline
 
@@ -17,14 +16,14 @@ from dlt import Pipeline
 def create_whole(pipeline: Pipeline) -> None:
     """Creates the file of a pipeline into DuckDB beside its place, and puts it there at once.
 
-    Where that cannot be done, DuckDB is left to say why, or to do it itself.
+    That is, if the pipeline names it. Where it cannot be done, DuckDB is left to say why.
     """
+    given = pipeline.destination.config_params.get("credentials")
+    file = Path(given if isinstance(given, str) else "")
+    if not file.is_absolute() or file.exists():
+        return
     import duckdb  # noqa: PLC0415 - for this destination alone
 
-    client: Any = pipeline.destination_client()
-    file = Path(client.config.credentials.database)
-    if file.exists() or file.name.startswith(":"):  # :memory:, or a connection of the user's
-        return
     new = file.with_name(f"{file.name}.new")
     with suppress(OSError, duckdb.Error):
         new.unlink(missing_ok=True)  # a killed run may have left it
