@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import logging
 import os
 import threading
 from collections.abc import Iterator
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 
@@ -133,7 +133,7 @@ def _describe(error: BaseException | None) -> str:
     name = type(error).__name__
     for cause in _causes(error):
         kind = type(cause).__name__
-        if isinstance(cause, HTTPException) and kind not in _WITHOUT_CONTENT:
+        if isinstance(cause, http.client.HTTPException) and kind not in _WITHOUT_CONTENT:
             logger.debug("%s: %s", name, error)
             return f"{name}: {kind}"
     inner = error.args[0] if error.args else ""
@@ -148,9 +148,11 @@ def _log_retry(state: tenacity.RetryCallState, request: str) -> None:
 
 
 def _give_up(state: tenacity.RetryCallState, request: str) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    if any(isinstance(it, http.client.InvalidURL) for it in _causes(error)):
+        raise _unusable(request) from None  # urllib3 before 2.8 notices as it connects
     tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
     wait = f"; the API asks to wait {asked:.0f} s" if (asked := _retry_after(state)) else ""
-    error = state.outcome.exception() if state.outcome else None
     raise ApiUnavailableError(
         f"{request} failed after {tries}; last error: {_describe(error)}{wait}",
         _UNREACHED if isinstance(error, requests.ConnectionError) else None,

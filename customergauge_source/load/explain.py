@@ -36,10 +36,8 @@ from customergauge_source.secrecy import without_traceback
 
 _DUCKDB_LOCKED: Final = re.compile(r'Could not set lock on file "([^"]+)"')
 _DUCKDB_FULL: Final = re.compile(r"Out of Memory Error: .*?/([\d.]+ \w+) used")
-_DISK: Final = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
-    *(errno.EACCES, errno.EPERM, errno.EROFS),
-}
+_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DENIED: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
 _ANEW: Final = (
     "Run once with --full-refresh (full_refresh=True): it makes the tables of the resources that"
     " it loads anew, and loads them again."
@@ -144,13 +142,15 @@ def _variables(traces: Mapping[str, Any]) -> Iterator[str]:
 def _of_machine(causes: list[BaseException]) -> ConfigurationError | None:
     """Explains a disk that is full or cannot be written, where dlt keeps what it works on."""
     for cause in causes:
-        if isinstance(cause, OSError) and cause.errno in _DISK:
+        if not isinstance(cause, OSError):
+            continue
+        if cause.errno in _NO_ROOM or (cause.errno in _DENIED and cause.filename):
             folders = (it.pipeline.working_dir for it in _failed_steps(causes))
             place = cause.filename or next(folders, get_dlt_pipelines_dir())
             return ConfigurationError(
                 f"dlt cannot work in {place}: {strerror(cause.errno)}.",
-                "Make room there, or make it writable, or set DLT_DATA_DIR to another folder. What"
-                " was committed stays; the next run goes on from it.",
+                "Make room there, or grant access to it; DLT_DATA_DIR moves dlt's folder. What was"
+                " committed stays; the next run goes on from it.",
             )
     return None
 
