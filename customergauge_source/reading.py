@@ -17,7 +17,6 @@ from customergauge_source.api.page import Decoder
 from customergauge_source.api.read_ahead import Feed
 from customergauge_source.dlt_bridge import extraction, memory
 from customergauge_source.dlt_bridge.catalog import reader_maker
-from customergauge_source.dlt_bridge.declare import tables_of
 from customergauge_source.dlt_bridge.refusals import check_pipeline, check_steps
 from customergauge_source.dlt_bridge.tables_step import TablesStep
 from customergauge_source.exceptions import ApiError, ConfigurationError, TokenRefusedError
@@ -56,11 +55,6 @@ class ResourceReader:
         self._package_pages: int | None = None
         self._max_pages: int | None = None
         self._feed: Feed | None = None
-
-    @property
-    def tables(self) -> list[str]:
-        """The declared tables; those of undeclared lists come with the data."""
-        return [name for name, _, _ in tables_of(self.resource)]
 
     def as_dlt_resource(self, *, selected: bool) -> DltResource:
         """Returns the resource for a dlt source.

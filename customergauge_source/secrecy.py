@@ -21,6 +21,9 @@ _SHORTEST: Final = 4
 _FILES: Final = frozenset({"duckdb", "ducklake"})
 """Destinations whose credentials are the path of a file, which a message has to name."""
 _TRACEBACK: Final = "Traceback (most recent call last):"
+_QUOTED: Final = re.compile(r"(?<!\w)'(?:[^'\\]|\\.|'')*'(?!\w)")
+_ROW: Final = re.compile(r"(?s)\s*(?:DETAIL:|Failing row contains).*")
+"""Where PostgreSQL begins to show a whole row."""
 _known: Final[set[str]] = set()
 """The secrets of this process. dlt notes those it resolves by thread, and forgets them."""
 
@@ -58,6 +61,7 @@ class HidingFilter(logging.Filter):
         message = record.getMessage()
         if not self._tracebacks:
             message = without_traceback(message)
+            message = without_values(message) if record.name == "dlt" else message
         elif record.exc_info:
             message = "\n".join((message, *traceback.format_exception(*record.exc_info)))
         record.msg, record.args, record.exc_info = hide(message), (), None
@@ -69,6 +73,11 @@ def without_traceback(text: str) -> str:
     before, found, rest = text.partition(_TRACEBACK)
     lines = [line.strip() for line in rest.splitlines() if line.strip()]
     return f"{before}{lines[-1]}" if found and lines else text
+
+
+def without_values(text: str) -> str:
+    """Returns what a database said of a failed load, without the values that it quotes."""
+    return _QUOTED.sub("'…'", _ROW.sub("", text))
 
 
 @lru_cache(maxsize=256)

@@ -234,6 +234,18 @@ def test_a_relative_path_is_one_from_where_the_command_runs(
         assert differences(folder / "relative.duckdb", sandbox.records) == []
 
 
+def test_the_path_in_the_environment_goes_before_that_in_a_file(
+    command: Command, sandbox: Sandbox
+) -> None:
+    text = '[destination.duckdb.credentials]\ndatabase = "a.duckdb"\n'
+    write(command.folder, "config.toml", text)
+
+    assert command(sandbox, DESTINATION__DUCKDB__CREDENTIALS__DATABASE="b.duckdb").code == 0
+
+    assert len(loaded(command.folder / "b.duckdb")) == 300
+    assert not (command.folder / "a.duckdb").exists()
+
+
 def test_a_tilde_is_the_home_folder(command: Command, sandbox: Sandbox) -> None:
     home = command.folder / "home"
     home.mkdir()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
-import resource
+import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -16,7 +17,7 @@ from customergauge_source.api.paginator import REPEATED_PAGES
 from customergauge_source.exceptions import ApiContractError, ApiUnavailableError
 from tests.command import Command
 from tests.scripted import TOKEN, Reply, scripted
-from tests.support import read
+from tests.support import environment, read, start_load
 from tests.truth import loaded
 
 PACKED = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
@@ -48,7 +49,6 @@ def feed(answer: Callable[[int], bytes]) -> Callable[[str, str, str], Reply]:
 @pytest.mark.parametrize("what", ["page", "token", "error"])
 def test_an_answer_that_expands_without_measure_is_given_up(what: str) -> None:
     bomb = Reply(expands_to(512), 500 if what == "error" else 200, "Whatever", PACKED)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with scripted(
         lambda path, *_: TOKEN if "oauth2" in path and what != "token" else bomb
     ) as server:
@@ -56,7 +56,17 @@ def test_an_answer_that_expands_without_measure_is_given_up(what: str) -> None:
             read(server, max_answer_bytes=8 * MIB)
 
         assert len(server.paths) == (1 if what == "token" else 2)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
+
+
+def test_an_answer_that_is_given_up_takes_no_memory(tmp_path: Path) -> None:
+    bomb = Reply(expands_to(1024), headers=PACKED)
+    with scripted(lambda path, *_: TOKEN if "oauth2" in path else bomb) as server:
+        limit = {"SOURCES__CUSTOMERGAUGE__MAX_ANSWER_BYTES": str(8 * MIB)}
+        process = start_load(tmp_path, env=environment(tmp_path, server, **limit))
+        _, status, used = os.wait4(process.pid, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 4
+    assert used.ru_maxrss < 500 * 1024
 
 
 def test_the_size_of_an_answer_is_a_setting_and_a_larger_one_ends_with_4(command: Command) -> None:

@@ -43,6 +43,20 @@ def test_a_stream_that_is_full_does_not_undo_a_load(
         assert command(sandbox, "--timezone", "Mars/Olympus").code == 2
 
 
+def test_a_summary_in_an_encoding_that_lacks_its_characters_is_written_all_the_same(
+    command: Command,
+) -> None:
+    command.program = command.folder / "program.py"
+    ascii_alone = "import sys; sys.stdout.reconfigure(encoding='ascii', errors='strict')"
+    command.program.write_text(REDIRECTED.format(ascii_alone, str(LOAD)), "utf-8")
+    with Sandbox(responses=5) as sandbox:
+        sandbox.append("no record")
+        ended = command(sandbox)
+
+    assert ended.code == 0, ended.err
+    assert "0 values (tables \\u2026__rejected_values)" in ended.out
+
+
 def test_streams_that_are_closed_are_not_mistaken_for_files_of_data(tmp_path: Path) -> None:
     """The next file that is opened would get the number of a stream, and what is written to it."""
     script = (

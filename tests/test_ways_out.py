@@ -11,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from tests.scripted import TOKEN, Reply, scripted
 from tests.support import (
     DATASET,
     LOAD,
+    asked_cursors,
     at_length,
     environment,
     make_pipeline,
@@ -83,12 +85,12 @@ class Account:
     def __init__(self, sandbox: Sandbox, folder: Path) -> None:
         self.sandbox = sandbox
         self.file = folder / "customergauge.duckdb"
-        self._pipeline = make_pipeline(folder)
+        self.pipeline = make_pipeline(folder)
 
     def load(self, **options: Any) -> CustomerGaugeError | None:
         """Loads; returns the error, if there was one."""
         try:
-            load_in_checkpoints(self._pipeline, make_source(self.sandbox, per_page=20), **options)
+            load_in_checkpoints(self.pipeline, make_source(self.sandbox, per_page=20), **options)
         except CustomerGaugeError as error:
             return error
         return None
@@ -186,27 +188,67 @@ def test_a_full_refresh_makes_the_table_of_rejected_records_again(account: Accou
     assert account.is_right()
 
 
-def test_a_full_refresh_leaves_nothing_of_tables_that_dlt_has_forgotten(account: Account) -> None:
-    change(account.file, f"DROP TABLE {DATASET}._dlt_version")
-    account.sandbox.records.clear()
-    with Sandbox(responses=5, seed=2) as other:
-        account.sandbox = other
-        assert account.load(full_refresh=True) is None
-        assert account.is_right()
-
-
-def test_a_full_refresh_that_is_killed_as_it_drops_such_tables_leaves_no_cursor(
-    command: Command,
+def test_a_full_refresh_over_tables_that_dlt_has_forgotten_merges_and_says_so(
+    account: Account, full: dict[str, Any], told: Callable[[], list[str]]
 ) -> None:
+    account.sandbox.append(full | {"number_customergauge": 7, "scalars": [1, 2, 3]})
+    assert account.load() is None
+    change(account.file, f"DROP TABLE {DATASET}._dlt_version")
+
+    assert account.load(full_refresh=True) is None
+
+    assert query(account.file, "SELECT count(*) FROM responses__scalars") == [(3,)]
+    keys = sorted(record["number_customergauge"] for record in account.sandbox.records)
+    assert loaded(account.file) == keys
+    rows = query(account.file, "SELECT count(*), count(DISTINCT _dlt_id) FROM responses__tags")
+    assert rows[0][0] == rows[0][1] == sum(len(it["tags"]) for it in account.sandbox.records)
+    assert any("dlt does not know the tables of responses any more" in it for it in told())
+
+
+def test_a_full_refresh_that_is_killed_before_it_begins_is_no_loss(command: Command) -> None:
     with Sandbox(responses=40) as sandbox:
         assert command(sandbox).code == 0
-        change(command.file, f"DROP TABLE {DATASET}._dlt_version")
-        drop = rf'sql> .*DROP TABLE IF EXISTS "{DATASET}"\."responses"'
-
-        assert command(sandbox, "--full-refresh", **{KILL_AT: drop}).code == -signal.SIGKILL
+        sandbox.arrive(5)
+        moment = rf'sql> .*UPDATE "{DATASET}"\."_dlt_version"'
+        assert command(sandbox, "--full-refresh", **{KILL_AT: moment}).code == -signal.SIGKILL
         assert command(sandbox).code == 0
 
+        assert asked_cursors(sandbox)[0] == str(sandbox.keys[39])
         assert differences(command.file, sandbox.records) == []
+
+
+def test_a_first_full_refresh_drops_nothing_that_is_not_ours(command: Command) -> None:
+    theirs = f"CREATE SCHEMA {DATASET}; CREATE TABLE {DATASET}.responses AS SELECT 'theirs' AS id"
+    change(command.file, theirs)
+    with Sandbox(responses=5) as sandbox:
+        command(sandbox, "--full-refresh")
+
+    assert ("theirs",) in query(command.file, "SELECT id FROM responses")
+
+
+def test_a_dropped_table_is_not_made_again_empty_because_a_field_is_new(
+    account: Account, full: dict[str, Any]
+) -> None:
+    change(account.file, f"DROP TABLE {DATASET}.responses")
+    account.sandbox.append(full | {"number_customergauge": 7, "wave": "first"})
+
+    error = account.load()
+    assert error is not None
+    assert str(error).startswith("The destination lacks responses, which earlier loads made.")
+
+    assert account.load(full_refresh=True) is None
+    assert len(loaded(account.file)) == len(account.sandbox.records)
+
+
+def test_what_another_source_appends_is_not_missed_in_the_staging_dataset(
+    account: Account,
+) -> None:
+    account.pipeline.run([{"event": 1}], table_name="events")
+    change(account.file, f"ALTER TABLE {DATASET}.responses ALTER language TYPE INT USING 1")
+
+    error = account.load()
+    assert error is not None
+    assert str(error).startswith("Load package ")
 
 
 @pytest.mark.long
@@ -219,7 +261,7 @@ def test_the_command_names_the_option_that_leads_out(command: Command) -> None:
         ended = command(sandbox)
         assert ended.code == 5
         what, remedy = ended.err.splitlines()[-2:]
-        assert what == "Error: The destination lacks responses__tags, which earlier loads made."
+        assert what.startswith("Error: The destination lacks responses__tags, which earlier loads ")
         assert remedy.startswith("What to do: Run once with --full-refresh ")
 
         assert command(sandbox, "--full-refresh").code == 0

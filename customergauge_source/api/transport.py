@@ -96,7 +96,12 @@ class RetryingSession(requests.Session):
         )
         try:
             response: Response = retrying(super().send, request, **kwargs)
-        except (InvalidSchema, InvalidURL, LocationValueError, ProxySchemeUnknown):
+        except (InvalidSchema, InvalidURL, LocationValueError, ProxySchemeUnknown) as error:
+            if "SOCKS" in str(error):
+                raise ConfigurationError(
+                    "A SOCKS proxy needs a package that is not installed.",
+                    "Install it: pip install 'requests[socks]'; nothing was loaded.",
+                ) from None
             raise _unusable(told) from None  # the error's text may have a proxy's password in it
         return response
 
@@ -106,7 +111,8 @@ class RetryingSession(requests.Session):
         Raises:
             ConfigurationError: The certificates are not there.
         """
-        name = next(_set(_CERTIFICATES), "") if self.trust_env else ""
+        names = (name for name in _CERTIFICATES if self.trust_env and os.environ.get(name))
+        name = next(names, "")
         if name and not Path(os.environ[name]).exists():
             raise ConfigurationError(
                 f"{name} is {os.environ[name]}, which does not exist.",

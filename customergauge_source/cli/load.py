@@ -7,11 +7,13 @@ import json
 import logging
 import os
 import signal
+import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +42,7 @@ class Run:
         self._options = options
         self._name = f"{_NAME}_sandbox" if options.sandbox else _NAME
         self._committed: LoadSummary | None = None
+        self._selected: set[str] = set()
         self._started = time.monotonic()
 
     def main(self) -> int:
@@ -67,6 +70,7 @@ class Run:
         with working_dir.emptied(self._name) as folder:
             pipeline = self._make_pipeline(folder, progress)
             source = self._make_source(arguments)
+            self._selected = {*source.selected_resources}
             report.warn_if_thrown_away(pipeline)
             summary = Load(
                 pipeline,
@@ -146,7 +150,11 @@ class Run:
 
     def _interrupted(self) -> int:
         done = report.committed(self._committed)
-        again = "Run again without --full-refresh" if self._options.full_refresh else "Run again"
+        again = "Run again"
+        if self._options.full_refresh:
+            begun = self._committed.resources if self._committed else {}
+            how = "without" if self._selected and self._selected <= begun.keys() else "with"
+            again = f"Run again {how} --full-refresh"
         report.failed(f"Interrupted. {done}", f"{again}: nothing is lost, and nothing comes twice.")
         return 130
 
@@ -167,12 +175,15 @@ def _settle_environment() -> None:
     while (number := os.open(os.devnull, os.O_RDWR)) <= _STREAMS:
         pass  # or a database's file would take the number of a stream that is closed
     os.close(number)
+    if isinstance(sys.stdout, TextIOWrapper):  # what its encoding lacks is no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")
     # Values in the environment go before. The system's allocator gives memory back between two
     # checkpoints, Arrow's own keeps it.
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     for name in [name for name, value in os.environ.items() if not value]:
-        if "__" in name or name in _OF_DLT:  # a secret of a CI job that is not set
+        # A secret of a CI job that is not set; a password may be empty.
+        if ("__" in name or name in _OF_DLT) and not name.endswith("__PASSWORD"):
             del os.environ[name]
     if folder := os.environ.get(_FOLDER):
         os.environ[_FOLDER] = str(Path(folder).expanduser())
@@ -214,7 +225,9 @@ def _duckdb(name: str, options: Options) -> Any:  # noqa: ANN401 - dlt's destina
         limit = {"memory_limit": f"{128 * max(2, os.cpu_count() or 1)}MB"}
         os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] = json.dumps(limit)
     given: Any = None if options.sandbox else dlt.config.get(place)
-    database = given.get("database") if isinstance(given, Mapping) else given
+    database = given if isinstance(given, str) else None
+    if database is None and not options.sandbox:
+        database = dlt.config.get(f"{place}.database", str)
     if database is not None and ":" in database:
         return dlt.destinations.duckdb()  # a connection string, which dlt reads
     # dlt would take ~ for a name, and remember the folder of a run as the one to start from.

@@ -35,12 +35,6 @@ _NESTED_COLUMNS: Final[Mapping[str, dict[str, Any]]] = {
 }
 
 
-def tables_of(resource: Resource) -> Iterator[tuple[str, str, Shape]]:
-    """Yields name, parent and shape of each declared table of a resource."""
-    yield from resource.record.tables(resource.name)
-    yield rejected_values_table(resource.name), resource.name, REJECTED_VALUES
-
-
 def declare(schema: Schema, resource: Resource) -> Iterator[tuple[str, str]]:
     """Puts the tables of a resource into the schema under extraction, typed and described.
 
@@ -56,7 +50,8 @@ def declare(schema: Schema, resource: Resource) -> Iterator[tuple[str, str]]:
     columns[resource.key] |= {"nullable": False, "primary_key": True}
     layout = _layout(resource.key, resource.record.description, resource.partition)
     _update(schema, resource.name, columns, resource.record, {**root, **layout})
-    for name, parent, shape in tables_of(resource):
+    rejected_values = (rejected_values_table(resource.name), resource.name, REJECTED_VALUES)
+    for name, parent, shape in [*resource.record.tables(resource.name), rejected_values]:
         if parent:
             declare_nested(schema, resource, name, parent, shape)
     if REJECTED_RECORDS_TABLE not in schema.tables:

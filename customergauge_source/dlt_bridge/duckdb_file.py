@@ -27,7 +27,8 @@ def create_whole(pipeline: Pipeline) -> None:
     new = file.with_name(f"{file.name}.new")
     with suppress(OSError, duckdb.Error):
         new.unlink(missing_ok=True)  # a killed run may have left it
-        duckdb.connect(str(new)).close()
-        with suppress(FileExistsError):
+        try:
+            duckdb.connect(str(new)).close()
             os.link(new, file)
-        new.unlink()
+        finally:
+            new.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 """What a destination lacks of what dlt believes to be there, and how a full refresh begins anew.
 
 dlt compares the tables of a destination with its schema when the schema has changed, and only
-then: a table or column that somebody dropped is made again by no load, and missed by each that
-needs it.
+then. A table or column that somebody dropped is missed by each load that needs it; and with the
+next change of the schema it is made again, empty, without a word.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from dlt import Pipeline
 from dlt.common.schema import Schema
-from dlt.common.schema.utils import pipeline_state_table
-from dlt.destinations.exceptions import DatabaseException
+from dlt.common.schema.utils import get_root_table, pipeline_state_table
+from dlt.destinations.exceptions import DatabaseException, DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -29,10 +29,14 @@ _UNREADABLE: Final = (ValueError, LookupError, TypeError, zlib.error)
 """What unpacking raises: base64, zlib, JSON, or a key that is not there."""
 
 
-def lacking(pipeline: Pipeline) -> tuple[list[str], list[str]]:
+def lacking(pipeline: Pipeline, *, dlts_own: bool = True) -> tuple[list[str], list[str]]:
     """Returns tables and columns of earlier loads that the dataset lacks, or the staging one.
 
-    This is asked after an error, which is told if nothing is lacking, or if asking fails, too.
+    Empty, if the destination cannot be asked: something else has failed then, and is told.
+
+    Args:
+        pipeline: The pipeline that loads into it.
+        dlts_own: Whether to look for the tables of dlt, too.
     """
     lost: list[str] = []
     lost_of_staging: list[str] = []
@@ -44,14 +48,19 @@ def lacking(pipeline: Pipeline) -> tuple[list[str], list[str]]:
                 stored = dict(client.get_storage_tables(schema.dlt_table_names()))
                 if not any(stored.values()):
                     continue  # nothing was loaded yet
-                lost += _lacking(client, schema, stored)
-                if found := client.get_stored_schema(schema.name):
-                    schema = Schema.from_stored_schema(json.loads(found.schema))
-                    tables = schema.data_table_names(seen_data_only=True)
-                    lost += _lacking(client, schema, tables)
-                    with client.with_staging_dataset():
-                        if client.is_storage_initialized():
-                            lost_of_staging += _lacking(client, schema, tables)
+                if dlts_own:
+                    lost += _lacking(client, schema, stored)
+                if not (found := client.get_stored_schema(schema.name)):
+                    continue
+                schema = Schema.from_stored_schema(json.loads(found.schema))
+                if REJECTED_RECORDS_TABLE not in schema.tables:
+                    continue  # another source's
+                tables = schema.data_table_names(seen_data_only=True)
+                lost += _lacking(client, schema, tables)
+                with client.with_staging_dataset():
+                    if client.is_storage_initialized():
+                        merged = [it for it in tables if _is_merged(schema, it)]
+                        lost_of_staging += _lacking(client, schema, merged)
     except Exception as error:  # noqa: BLE001 - drivers raise what they like
         logger.debug("The destination cannot be asked what it lacks: %s", error)
     return [*dict.fromkeys(lost)], [*dict.fromkeys(lost_of_staging)]
@@ -62,15 +71,17 @@ def is_unreadable(error: PipelineStepFailed) -> bool:
     return error.step == "sync" and isinstance(error.exception, _UNREADABLE)
 
 
-def clear_the_way(pipeline: Pipeline, source: str) -> None:
+def clear_the_way(pipeline: Pipeline, source: str, resources: Iterable[str]) -> None:
     """Makes a destination such that a full refresh succeeds, whatever has become of it.
 
-    dlt's own tables that lack a column go, and state and schema that dlt cannot read: all of the
-    source's resources are read anew then. What else is missing is made with the first package.
+    dlt's own tables go if they lack a column that they cannot do without, and so does the source's
+    schema, or the pipeline's state, if dlt cannot read it: what is not remembered is read anew. The
+    rest of what is missing is made with the first package.
 
     Args:
         pipeline: A pipeline whose working directory is empty.
         source: Name of the source, which is that of its schema.
+        resources: The resources that are loaded anew.
     """
     with pipeline.destination_client() as it:
         client: Any = it
@@ -78,54 +89,78 @@ def clear_the_way(pipeline: Pipeline, source: str) -> None:
             return
         schema = _with_state_table(client.schema)
         stored = dict(client.get_storage_tables(schema.dlt_table_names()))
-        broken = {it.partition(".")[0] for it in _lacking(client, schema, stored)}
-        client.sql_client.drop_tables(*(name for name in broken if stored[name]))
+        broken = {*_lacking(client, schema, stored, needed=True)}
+        gone = {name.partition(".")[0] for name in broken}
+        client.sql_client.drop_tables(*(name for name in gone if stored[name]))
     states = schema.state_table_name, "pipeline_name", pipeline.pipeline_name
     schemas = schema.version_table_name, "schema_name", source
-    try:
-        pipeline.sync_destination()
-    except PipelineStepFailed as error:
-        if not is_unreadable(error):
-            raise
+    for unreadable in (schemas, states):
+        if _can_sync(pipeline):
+            break
         with pipeline.sql_client() as sql:
-            _delete(sql, *states)
-            _delete(sql, *schemas)
+            _change(sql, "DELETE FROM {}", *unreadable)
+    else:
         pipeline.sync_destination()
     loaded = pipeline.schemas.get(source, schema)
     with pipeline.destination_client() as it:
         client = it
         sql = client.sql_client
-        if names := loaded.data_table_names(seen_data_only=True):
-            lost = {*_lacking(client, loaded, names)}
-            for name in (name for name in names if f"{name}._dlt_id" in lost):
-                with suppress(DatabaseException):  # a table after all: dlt drops it itself
-                    sql.execute_sql(f"DROP VIEW {sql.make_qualified_table_name(name)}")
-            if REJECTED_RECORDS_TABLE in lost:  # which is no resource's, so that none makes it anew
-                loaded.tables.pop(REJECTED_RECORDS_TABLE)
-        if schema.version_table_name not in broken:
-            _delete(sql, *schemas)  # so that dlt compares all tables with the next one
+        names = loaded.data_table_names(seen_data_only=True)
+        lost = {*_lacking(client, loaded, names)}
+        for name in (name for name in names if f"{name}._dlt_id" in lost):
+            with suppress(DatabaseException):  # a table after all: dlt drops it itself
+                sql.execute_sql(f"DROP VIEW {sql.make_qualified_table_name(name)}")
+        if REJECTED_RECORDS_TABLE in lost:  # which is no resource's, so that none makes it anew
+            loaded.tables.pop(REJECTED_RECORDS_TABLE)
+        if unknown := [
+            name for name, columns in client.get_storage_tables({*resources} - {*names}) if columns
+        ]:
+            logger.warning(
+                "dlt does not know the tables of %s any more, and cannot drop them: all is read"
+                " anew, and merged. What CustomerGauge has deleted meanwhile stays; drop the"
+                " dataset to begin without it.",
+                ", ".join(unknown),
+            )
+        if schema.version_table_name not in gone:
+            # No schema has this hash, so that dlt compares all tables with the next one.
+            column = sql.escape_column_name("version_hash")
+            _change(sql, f"UPDATE {{}} SET {column} = ''", *schemas)  # noqa: S608 - dlt's own
 
 
-def drop_forgotten(pipeline: Pipeline, source: str, tables: Iterable[str]) -> None:
-    """Drops the declared tables of resources, if dlt has no schema of the source to drop them by.
+def _can_sync(pipeline: Pipeline) -> bool:
+    """Takes state and schemas from the destination; says whether dlt could read them."""
+    try:
+        pipeline.sync_destination()
+    except PipelineStepFailed as error:
+        if not is_unreadable(error):
+            raise
+        return False
+    return True
 
-    Their cursors have to be gone: none may outlive its data.
+
+def _lacking(
+    client: Any,  # noqa: ANN401 - dlt has no name for a client with get_storage_tables
+    schema: Schema,
+    names: Iterable[str],
+    *,
+    needed: bool = False,
+) -> Iterator[str]:
+    """Yields those of a dataset's tables that are missing, and the columns of the others.
+
+    Of columns those alone that are `needed`: dlt adds the others, if it is made to look.
     """
-    schema = pipeline.schemas.get(source)
-    if schema is None or not schema.data_table_names(seen_data_only=True):
-        with pipeline.sql_client() as sql:
-            sql.drop_tables(*tables)
-
-
-def _lacking(client: Any, schema: Schema, names: Iterable[str]) -> Iterator[str]:  # noqa: ANN401 - dlt names no client with get_storage_tables
-    """Yields those of a dataset's tables that are missing, and the columns of the others."""
     able = client.capabilities.generates_case_sensitive_identifiers()
     for name, columns in client.get_storage_tables(names):
         if not columns:
             yield name
-        else:
-            for column in schema.get_new_table_columns(name, columns, case_sensitive=able):
+            continue
+        for column in schema.get_new_table_columns(name, columns, case_sensitive=able):
+            if not (needed and column.get("nullable", True)):
                 yield f"{name}.{column['name']}"
+
+
+def _is_merged(schema: Schema, table: str) -> bool:
+    return get_root_table(schema.tables, table).get("write_disposition") == "merge"
 
 
 def _with_state_table(schema: Schema) -> Schema:
@@ -136,7 +171,8 @@ def _with_state_table(schema: Schema) -> Schema:
     return schema
 
 
-def _delete(sql: SqlClientBase[Any], table: str, key: str, value: str) -> None:
-    """Deletes rows of one of dlt's tables."""
+def _change(sql: SqlClientBase[Any], what: str, table: str, key: str, value: str) -> None:
+    """Changes rows of one of dlt's tables; one that is not there has none."""
     place, column = sql.make_qualified_table_name(table), sql.escape_column_name(key)
-    sql.execute_sql(f"DELETE FROM {place} WHERE {column} = %s", value)  # noqa: S608 - dlt's own
+    with suppress(DatabaseUndefinedRelation):
+        sql.execute_sql(f"{what.format(place)} WHERE {column} = %s", value)

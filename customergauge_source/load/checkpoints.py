@@ -33,7 +33,7 @@ from customergauge_source.exceptions import (
     CustomerGaugeError,
     TokenRefusedError,
 )
-from customergauge_source.load.explain import told_as_ours
+from customergauge_source.load.explain import check_tables, told_as_ours
 from customergauge_source.load.summary import LoadSummary
 from customergauge_source.reading import ResourceReader
 from customergauge_source.secrecy import remember_resolved
@@ -119,6 +119,7 @@ class Load:
             reader.check_query(full_refresh=self.full_refresh)
         self._started = time.monotonic()
         self._unread = {*self._readers}
+        self._known_hash: str | None = None
         self._summary = LoadSummary(
             pipeline=self.pipeline.pipeline_name,
             destination=self.pipeline.destination.destination_name,
@@ -157,7 +158,7 @@ class Load:
         if extraction.is_into("duckdb"):
             duckdb_file.create_whole(self.pipeline)
         if self.full_refresh:
-            integrity.clear_the_way(self.pipeline, self.source.name)
+            integrity.clear_the_way(self.pipeline, self.source.name, self._readers)
         states = memory.go_on_from_destination(self.pipeline, self.source.name)
         remember_resolved()
         if self.full_refresh:
@@ -165,12 +166,16 @@ class Load:
             memory.forget_cursors(self.pipeline, self.source.name, self._readers)
             self._commit()
             memory.forget_rejected(self.pipeline, self._readers)
-            tables = [name for it in filter(None, self._readers.values()) for name in it.tables]
-            integrity.drop_forgotten(self.pipeline, self.source.name, tables)
             return
+        self._known_hash = self._schema_hash()
         for name, reader in self._readers.items():
             if reader is not None:
                 reader.check_zone(states.get(name, {}))
+
+    def _schema_hash(self) -> str | None:
+        """Returns what tells the versions of the source's schema apart."""
+        schema = self.pipeline.schemas.get(self.source.name)
+        return schema.stored_version_hash if schema else None
 
     def _read(self, name: str) -> None:
         """Loads one resource to its end, or as far as may be."""
@@ -197,8 +202,11 @@ class Load:
         """Normalizes and loads what was extracted; returns the rows of each table, if any."""
         if not self.pipeline.list_extracted_load_packages():
             return None
-        rows = self.pipeline.normalize().row_counts
+        normalized = self.pipeline.normalize()
         if not self.pipeline.list_normalized_load_packages():
             return None  # an idle run extracts an empty package
+        if not self.full_refresh and self._schema_hash() != self._known_hash:
+            check_tables(self.pipeline)
+        self._known_hash = self._schema_hash()
         self.pipeline.load()
-        return dict(rows)
+        return dict(normalized.row_counts)

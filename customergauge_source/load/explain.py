@@ -32,7 +32,7 @@ from customergauge_source.exceptions import (
     CustomerGaugeError,
     DestinationError,
 )
-from customergauge_source.secrecy import without_traceback
+from customergauge_source.secrecy import without_traceback, without_values
 
 _DUCKDB_LOCKED: Final = re.compile(r'Could not set lock on file "([^"]+)"')
 _DUCKDB_FULL: Final = re.compile(r"Out of Memory Error: .*?/([\d.]+ \w+) used")
@@ -183,17 +183,34 @@ def _of_changed_tables(causes: list[BaseException]) -> DestinationError | None:
             isinstance(cause, (DatabaseException, LoadClientJobException)) for cause in causes
         ):
             continue  # it was not even reached
-        lost, lost_of_staging = lacking(cast("Pipeline", failed.pipeline))
-        if lost:
-            return DestinationError(
-                f"The destination lacks {_some(lost)}, which earlier loads made.", _ANEW
-            )
-        if lost_of_staging:
-            return DestinationError(
-                f"The staging dataset lacks {_some(lost_of_staging)}, which earlier loads made.",
-                "Drop the whole staging dataset, which holds nothing that lasts; the next run makes"
-                " it again.",
-            )
+        if (changed := _changed(cast("Pipeline", failed.pipeline))) is not None:
+            told = f"{changed} {without_values(_line(causes[-1]))}"
+            return DestinationError(told, changed.remedy)
+    return None
+
+
+def check_tables(pipeline: Pipeline) -> None:
+    """Checks that the tables of earlier loads are there, before dlt makes them again, empty.
+
+    Raises:
+        DestinationError: Some are not.
+    """
+    if (changed := _changed(pipeline, dlts_own=False)) is not None:
+        raise changed
+
+
+def _changed(pipeline: Pipeline, *, dlts_own: bool = True) -> DestinationError | None:
+    lost, lost_of_staging = lacking(pipeline, dlts_own=dlts_own)
+    if lost:
+        return DestinationError(
+            f"The destination lacks {_some(lost)}, which earlier loads made.", _ANEW
+        )
+    if lost_of_staging:
+        return DestinationError(
+            f"The staging dataset lacks {_some(lost_of_staging)}, which earlier loads made.",
+            "Drop the whole staging dataset, which holds nothing that lasts; the next run makes it"
+            " again.",
+        )
     return None
 
 
@@ -201,11 +218,11 @@ def _of_destination(causes: list[BaseException]) -> DestinationError | None:
     for cause in causes:
         if isinstance(cause, LoadClientJobException):
             what = f"Load package {cause.load_id} cannot be loaded, at {cause.job_id}"
-            return DestinationError(f"{what}: {_line(cause.client_exception)}")
+            return DestinationError(f"{what}: {without_values(_line(cause.client_exception))}")
     steps = [failed.step for failed in _failed_steps(causes)]
     for step in steps:
         if step in {"normalize", "load"}:
-            return DestinationError(f"Step {step} failed: {_line(causes[-1])}")
+            return DestinationError(f"Step {step} failed: {without_values(_line(causes[-1]))}")
     if "sync" in steps or any(
         isinstance(cause, destination.DestinationException) for cause in causes
     ):
