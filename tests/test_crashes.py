@@ -325,3 +325,15 @@ def test_an_interrupt_with_pages_left_always_ends_with_130_and_harms_nothing(
         assert len(sandbox.data_requests) < 60
         assert command(sandbox).code == 0
         assert differences(command.file, sandbox.records) == []
+
+
+def test_tables_that_a_kill_kept_from_being_made_are_not_missed(command: Command) -> None:
+    """Killed after the tables were made, and before those of the staging dataset were."""
+    moment = r'(?s)sql< .*CREATE TABLE.*"customergauge_data_staging"\."responses"'
+    with Sandbox(responses=20) as sandbox:
+        died = command(sandbox, **{KILL_AT: moment})
+        assert died.code == -signal.SIGKILL, died.err
+
+        ended = command(sandbox)
+        assert ended.code == 0, ended.err
+        assert differences(command.file, sandbox.records) == []

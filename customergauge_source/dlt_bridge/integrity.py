@@ -29,14 +29,15 @@ _UNREADABLE: Final = (ValueError, LookupError, TypeError, zlib.error)
 """What unpacking raises: base64, zlib, JSON, or a key that is not there."""
 
 
-def lacking(pipeline: Pipeline, *, dlts_own: bool = True) -> tuple[list[str], list[str]]:
+def lacking(pipeline: Pipeline, *, after_load: bool = True) -> tuple[list[str], list[str]]:
     """Returns tables and columns of earlier loads that the dataset lacks, or the staging one.
 
     Empty, if the destination cannot be asked: something else has failed then, and is told.
 
     Args:
         pipeline: The pipeline that loads into it.
-        dlts_own: Whether to look for the tables of dlt, too.
+        after_load: Whether a load has failed, and so had made dlt's tables and the staging ones if
+            a kill had kept an earlier one from it; otherwise they are not looked at.
     """
     lost: list[str] = []
     lost_of_staging: list[str] = []
@@ -48,7 +49,7 @@ def lacking(pipeline: Pipeline, *, dlts_own: bool = True) -> tuple[list[str], li
                 stored = dict(client.get_storage_tables(schema.dlt_table_names()))
                 if not any(stored.values()):
                     continue  # nothing was loaded yet
-                if dlts_own:
+                if after_load:
                     lost += _lacking(client, schema, stored)
                 if not (found := client.get_stored_schema(schema.name)):
                     continue
@@ -57,6 +58,8 @@ def lacking(pipeline: Pipeline, *, dlts_own: bool = True) -> tuple[list[str], li
                     continue  # another source's
                 tables = schema.data_table_names(seen_data_only=True)
                 lost += _lacking(client, schema, tables)
+                if not after_load:
+                    continue
                 with client.with_staging_dataset():
                     if client.is_storage_initialized():
                         merged = [it for it in tables if _is_merged(schema, it)]

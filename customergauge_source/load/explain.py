@@ -195,12 +195,12 @@ def check_tables(pipeline: Pipeline) -> None:
     Raises:
         DestinationError: Some are not.
     """
-    if (changed := _changed(pipeline, dlts_own=False)) is not None:
+    if (changed := _changed(pipeline, after_load=False)) is not None:
         raise changed
 
 
-def _changed(pipeline: Pipeline, *, dlts_own: bool = True) -> DestinationError | None:
-    lost, lost_of_staging = lacking(pipeline, dlts_own=dlts_own)
+def _changed(pipeline: Pipeline, *, after_load: bool = True) -> DestinationError | None:
+    lost, lost_of_staging = lacking(pipeline, after_load=after_load)
     if lost:
         return DestinationError(
             f"The destination lacks {_some(lost)}, which earlier loads made.", _ANEW
