@@ -6,9 +6,11 @@ Every error says in one line what happened (`str(error)`) and in one line what t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from dlt.extract.exceptions import DltSourceException
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 
 class CustomerGaugeError(DltSourceException):
@@ -27,6 +29,16 @@ class CustomerGaugeError(DltSourceException):
     def of(self, resource: str) -> None:
         """Names the resource that could not be read."""
         self.args = (f"{resource}: {self}",)
+
+
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
+    """Yields an exception and what it goes back to, the innermost last."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        inner = error.exception if isinstance(error, PipelineStepFailed) else None
+        error = inner or error.__cause__ or error.__context__
 
 
 class ConfigurationError(CustomerGaugeError):

@@ -62,6 +62,10 @@ UNREADABLE = [
     f"UPDATE {DATASET}._dlt_pipeline_state SET state = 'no state'",
     f"UPDATE {DATASET}._dlt_version SET schema = 'no schema'",
 ]
+TOLD = {
+    **{statements: f"The destination lacks {lost}" for statements, lost in LOST.items()},
+    **dict.fromkeys(UNREADABLE, "What dlt keeps at the destination cannot be read: "),
+}
 MADE_AGAIN = [
     f"DROP TABLE {DATASET}._dlt_version",
     f"DELETE FROM {DATASET}._dlt_version",
@@ -112,8 +116,8 @@ def account(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         yield account
 
 
-@pytest.mark.parametrize("statements", at_length(LOST, short=[*LOST][::7]))
-def test_what_the_destination_lacks_is_named_and_a_full_refresh_makes_it_again(
+@pytest.mark.parametrize("statements", at_length(TOLD, short=[*LOST][::7] + UNREADABLE[:1]))
+def test_what_is_lacking_or_unreadable_is_told_and_a_full_refresh_leads_out(
     account: Account, statements: str
 ) -> None:
     change(account.file, statements)
@@ -121,23 +125,7 @@ def test_what_the_destination_lacks_is_named_and_a_full_refresh_makes_it_again(
     error = account.load()
     assert error is not None
     assert error.exit_code == 5
-    assert f"The destination lacks {LOST[statements]}" in str(error)
-    assert "--full-refresh (full_refresh=True)" in error.remedy
-
-    assert account.load(full_refresh=True) is None
-    assert account.is_right()
-
-
-@pytest.mark.parametrize("statements", at_length(UNREADABLE, short=UNREADABLE[:1]))
-def test_what_dlt_cannot_read_is_told_and_a_full_refresh_begins_without_it(
-    account: Account, statements: str
-) -> None:
-    change(account.file, statements)
-
-    error = account.load()
-    assert error is not None
-    assert error.exit_code == 5
-    assert "What dlt keeps at the destination cannot be read: " in str(error)
+    assert TOLD[statements] in str(error)
     assert "--full-refresh (full_refresh=True)" in error.remedy
 
     assert account.load(full_refresh=True) is None

@@ -20,7 +20,7 @@ from urllib3.exceptions import LocationValueError, MaxRetryError, ProxySchemeUnk
 
 from customergauge_source.api.answers import EXCERPT, TransientAnswerError, excerpt
 from customergauge_source.api.bounds import ENCODINGS, BoundedAdapter
-from customergauge_source.exceptions import ApiUnavailableError, ConfigurationError
+from customergauge_source.exceptions import ApiUnavailableError, ConfigurationError, causes_of
 from customergauge_source.settings import RETRY_TOTAL, __version__
 
 logger = logging.getLogger("customergauge_source")
@@ -97,12 +97,8 @@ class RetryingSession(requests.Session):
         try:
             response: Response = retrying(super().send, request, **kwargs)
         except (InvalidSchema, InvalidURL, LocationValueError, ProxySchemeUnknown) as error:
-            if "SOCKS" in str(error):
-                raise ConfigurationError(
-                    "A SOCKS proxy needs a package that is not installed.",
-                    "Install it: pip install 'requests[socks]'; nothing was loaded.",
-                ) from None
-            raise _unusable(told) from None  # the error's text may have a proxy's password in it
+            # Without the error's text, which may have a proxy's password in it.
+            raise _unusable(told, error) from None
         return response
 
     def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
@@ -123,13 +119,12 @@ class RetryingSession(requests.Session):
 
 def _retry_after(state: tenacity.RetryCallState) -> float:
     """Returns the seconds that the API asked to wait; 0 if it did not."""
-    return getattr(state.outcome and state.outcome.exception(), "retry_after", 0.0)
+    return getattr(_error(state), "retry_after", 0.0)
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+def _error(state: tenacity.RetryCallState) -> BaseException | None:
+    """Returns the error of the last try."""
+    return state.outcome.exception() if state.outcome else None
 
 
 def _describe(error: BaseException | None) -> str:
@@ -137,7 +132,7 @@ def _describe(error: BaseException | None) -> str:
     if not isinstance(error, requests.RequestException):
         return str(error)
     name = type(error).__name__
-    for cause in _causes(error):
+    for cause in causes_of(error):
         kind = type(cause).__name__
         if isinstance(cause, http.client.HTTPException) and kind not in _WITHOUT_CONTENT:
             logger.debug("%s: %s", name, error)
@@ -149,14 +144,13 @@ def _describe(error: BaseException | None) -> str:
 
 def _log_retry(state: tenacity.RetryCallState, request: str) -> None:
     wait = state.next_action.sleep if state.next_action else 0.0
-    error = state.outcome.exception() if state.outcome else None
-    logger.warning("retrying in %.1f s: %s %s", wait, request, _describe(error))
+    logger.warning("retrying in %.1f s: %s %s", wait, request, _describe(_error(state)))
 
 
 def _give_up(state: tenacity.RetryCallState, request: str) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    if any(isinstance(it, http.client.InvalidURL) for it in _causes(error)):
-        raise _unusable(request) from None  # urllib3 before 2.8 notices as it connects
+    error = _error(state)
+    if any(isinstance(it, http.client.InvalidURL) for it in causes_of(error)):
+        raise _unusable(request, error) from None  # urllib3 before 2.8 notices as it connects
     tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
     wait = f"; the API asks to wait {asked:.0f} s" if (asked := _retry_after(state)) else ""
     raise ApiUnavailableError(
@@ -165,7 +159,12 @@ def _give_up(state: tenacity.RetryCallState, request: str) -> None:
     ) from None
 
 
-def _unusable(request: str) -> ConfigurationError:
+def _unusable(request: str, error: BaseException | None) -> ConfigurationError:
+    if "SOCKS" in str(error):
+        return ConfigurationError(
+            "A SOCKS proxy needs a package that is not installed.",
+            "Install it: pip install 'requests[socks]'; nothing was loaded.",
+        )
     if not (proxies := " or ".join(_set(_PROXIES))):
         return ConfigurationError(
             f"{request}: this address cannot be used.", "Correct api_url and auth_url."

@@ -224,10 +224,10 @@ def _duckdb(name: str, options: Options) -> Any:  # noqa: ANN401 - dlt's destina
         # Otherwise DuckDB takes most of the machine's memory as the table grows; it can spill.
         limit = {"memory_limit": f"{128 * max(2, os.cpu_count() or 1)}MB"}
         os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] = json.dumps(limit)
-    given: Any = None if options.sandbox else dlt.config.get(place)
-    database = given if isinstance(given, str) else None
-    if database is None and not options.sandbox:
-        database = dlt.config.get(f"{place}.database", str)
+    database: str | None = None
+    if not options.sandbox:
+        given: Any = dlt.config.get(place)
+        database = given if isinstance(given, str) else dlt.config.get(f"{place}.database", str)
     if database is not None and ":" in database:
         return dlt.destinations.duckdb()  # a connection string, which dlt reads
     # dlt would take ~ for a name, and remember the folder of a run as the one to start from.

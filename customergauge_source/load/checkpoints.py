@@ -205,8 +205,8 @@ class Load:
         normalized = self.pipeline.normalize()
         if not self.pipeline.list_normalized_load_packages():
             return None  # an idle run extracts an empty package
-        if not self.full_refresh and self._schema_hash() != self._known_hash:
+        known, self._known_hash = self._known_hash, self._schema_hash()
+        if not self.full_refresh and self._known_hash != known:
             check_tables(self.pipeline)
-        self._known_hash = self._schema_hash()
         self.pipeline.load()
         return dict(normalized.row_counts)

@@ -31,6 +31,7 @@ from customergauge_source.exceptions import (
     ConfigurationError,
     CustomerGaugeError,
     DestinationError,
+    causes_of,
 )
 from customergauge_source.secrecy import without_traceback, without_values
 
@@ -52,7 +53,7 @@ def explain(error: BaseException) -> CustomerGaugeError:
 
     A plain `CustomerGaugeError`, with exit code 1, stands for what nobody foresaw.
     """
-    causes = list(_causes(error))
+    causes = list(causes_of(error))
     for cause in causes:
         if isinstance(cause, CustomerGaugeError):
             return cause
@@ -69,18 +70,7 @@ def explain(error: BaseException) -> CustomerGaugeError:
 
 def is_interrupt(error: BaseException) -> bool:
     """Says whether an exception goes back to Ctrl-C or SIGTERM."""
-    return any(isinstance(cause, KeyboardInterrupt) for cause in _causes(error))
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yields an exception and what it goes back to, the innermost last."""
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        inner = current.exception if isinstance(current, PipelineStepFailed) else None
-        current = inner or current.__cause__ or current.__context__
+    return any(isinstance(cause, KeyboardInterrupt) for cause in causes_of(error))
 
 
 def _of_configuration(error: BaseException) -> ConfigurationError | None:
