@@ -62,10 +62,11 @@ def test_an_answer_that_is_given_up_takes_no_memory(tmp_path: Path) -> None:
     bomb = Reply(expands_to(1024), headers=PACKED)
     with scripted(lambda path, *_: TOKEN if "oauth2" in path else bomb) as server:
         limit = {"SOURCES__CUSTOMERGAUGE__MAX_ANSWER_BYTES": str(8 * MIB)}
-        process = start_load(tmp_path, env=environment(tmp_path, server, **limit))
-        _, status, used = os.wait4(process.pid, 0)
+        with start_load(tmp_path, env=environment(tmp_path, server, **limit)) as process:
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
 
-    assert os.waitstatus_to_exitcode(status) == 4
+    assert process.returncode == 4
     assert used.ru_maxrss < 500 * 1024
 
 
