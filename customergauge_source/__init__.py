@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from customergauge_source.exceptions import CustomerGaugeError
     from customergauge_source.load.checkpoints import load_in_checkpoints
     from customergauge_source.load.explain import explain
+    from customergauge_source.load.reconcile import reconcile
     from customergauge_source.load.summary import LoadSummary
     from customergauge_source.resources import Resource
     from customergauge_source.source import customergauge_source
@@ -20,6 +21,7 @@ _PLACES = {
     "customergauge_source": "source",
     "explain": "load.explain",
     "load_in_checkpoints": "load.checkpoints",
+    "reconcile": "load.reconcile",
 }
 __all__ = [
     "CustomerGaugeError",
@@ -28,6 +30,7 @@ __all__ = [
     "customergauge_source",
     "explain",
     "load_in_checkpoints",
+    "reconcile",
 ]
 
 

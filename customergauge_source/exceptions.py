@@ -98,6 +98,15 @@ class ApiContractError(ApiError):
     )
 
 
+class RemovalRefusedError(ApiContractError):
+    """Records seem to be gone from the account, and it cannot be trusted that they are."""
+
+    default_remedy = (
+        "Nothing was removed; what had changed was merged. Run again; if it lasts, show the message"
+        " to CustomerGauge support."
+    )
+
+
 class UnknownFieldError(ApiContractError):
     """A response carries a field that is not declared, and the setting is to fail on it."""
 

@@ -7,22 +7,26 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dlt
 from dlt.extract import DltResource
 
 from customergauge_source.api.client import CustomerGaugeClient
-from customergauge_source.api.page import Decoder
+from customergauge_source.api.page import Decoder, Page
 from customergauge_source.api.read_ahead import Feed
 from customergauge_source.dlt_bridge import extraction, memory
 from customergauge_source.dlt_bridge.catalog import reader_maker
 from customergauge_source.dlt_bridge.refusals import check_pipeline, check_steps
 from customergauge_source.dlt_bridge.tables_step import TablesStep
 from customergauge_source.exceptions import ApiError, ConfigurationError, TokenRefusedError
-from customergauge_source.resources.positions import Position
+from customergauge_source.rereading import Reread
+from customergauge_source.resources.positions import Position, scope_of
 from customergauge_source.resources.query import Query, zone
 from customergauge_source.resources.resource import Resource
+
+if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
+    from customergauge_source.tables.read import Reader
 
 logger = logging.getLogger("customergauge_source")
 
@@ -54,6 +58,7 @@ class ResourceReader:
         # How load packages are cut, and the feed that is read on between them: see `in_packages`.
         self._package_pages: int | None = None
         self._max_pages: int | None = None
+        self._reread: Reread | None = None
         self._feed: Feed | None = None
 
     def as_dlt_resource(self, *, selected: bool) -> DltResource:
@@ -83,20 +88,29 @@ class ResourceReader:
         return resource.add_step(self._step)
 
     @contextmanager
-    def in_packages(self, pages: int | None = None, max_pages: int | None = None) -> Iterator[None]:
+    def in_packages(
+        self,
+        pages: int | None = None,
+        max_pages: int | None = None,
+        reread: Reread | None = None,
+    ) -> Iterator[None]:
         """Cuts load packages, and reads on between them.
 
         Args:
             pages: Pages that go into one package; None for one package of all.
             max_pages: Pages that are read in all.
+            reread: What is read once more, in place of what comes behind the cursor; of it is
+                loaded what differs from the tables.
         """
-        self._package_pages, self._max_pages = pages, max_pages
+        self._package_pages, self._max_pages, self._reread = pages, max_pages, reread
+        self._step.comparison = reread.comparison if reread else None
         try:
             yield
         finally:
             if self._feed is not None:
                 self._feed.close()
             self._package_pages = self._max_pages = self._feed = None
+            self._reread = self._step.comparison = None
 
     def check(self) -> None:
         """Reads one page, and loads nothing."""
@@ -124,14 +138,17 @@ class ResourceReader:
         state = dlt.current.resource_state()
         self.check_zone(state)
         query = self.resource.part_of(self.query)
-        position = self.resource.position(state, self.client_id, query)
+        if self._reread is None:
+            position = self.resource.position(state, self.client_id, query)
+        else:
+            position = Position(state, self.client_id, query, is_kept=False)
         make_reader = reader_maker(self.resource, zone(self.timezone), self.unknown_fields)
-        is_new = self._step.begin(make_reader)
+        is_new = self._step.begin(make_reader, position.scope)
         counts = extraction.metrics()
         counts |= {"pages": 0, "rejected": 0, "cursor": position.told, "caught_up": False}
         if self._feed is None:  # the first package of a run
             decoder = Decoder(self.resource, None if steps.see_records else make_reader)
-            self._feed = self._open(decoder, query, position)
+            self._feed = self._open(decoder, query, position, make_reader)
         feed, collector = self._feed, extraction.collector()
         after = position.cursor if position.is_kept else feed.position
         at_once = 1 if steps.see_records or steps.limits else PAGES_PER_ITEM
@@ -139,7 +156,8 @@ class ResourceReader:
             # Ahead of the yield: behind it a limit would not let the cursor move.
             position.move(pages[-1].cursor)
             state[_ZONE] = self.timezone
-            memory.note_carrier(state, extraction.load_id())
+            if self._reread is None:  # which leaves a state as it was
+                memory.note_carrier(state, extraction.load_id())
             counts["cursor"] = position.told
             counts["pages"] += len(pages)
             collector.update("pages", inc=len(pages))
@@ -147,22 +165,37 @@ class ResourceReader:
                 counts["rejected"] += len(page.rejected)
                 self._step.rejected += [(page.cursor, entry) for entry in page.rejected]
                 collector.update("records", inc=len(page.data))
-            yield pages[0].data if steps.see_records else tuple(page.data for page in pages)
+            if data := [page.data for page in pages if not page.is_empty]:
+                yield data[0] if steps.see_records else tuple(data)
         if feed.is_at_end:
             position.end()
             counts |= {"cursor": position.told, "caught_up": True}
         if counts["rejected"] or (feed.is_at_end and is_new):
             yield []  # there was no page, or none that a filter of the user's let pass
 
-    def _open(self, decoder: Decoder, query: Query, position: Position) -> Feed:
+    def _open(
+        self,
+        decoder: Decoder,
+        query: Query,
+        position: Position,
+        make_reader: Callable[[], Reader],
+    ) -> Feed:
         """Opens the feed, and warns of what it leaves out or brings again."""
         position.warn()
         if query.outbound_filter != self.query.outbound_filter:
             logger.warning("%s takes no outbound_filter; it is read whole.", self.resource.name)
         client = self.connect(decoder)
-        params = {**query.params(), **position.params}
-        ask = partial(client.pages, self.resource.path, params)
+        ask: Callable[[int | None], Iterator[Page]]
+        if (reread := self._reread) is None:
+            params = {**query.params(), **position.params}
+            ask = partial(client.pages, self.resource.path, params)
+        else:
+            ask = lambda _: reread.pages(client, self.resource, query, make_reader)  # noqa: E731
         return Feed(ask, client.abandon, self._max_pages)
+
+    def scope(self) -> str:
+        """Returns what its records are loaded under: the credential and the filter."""
+        return scope_of(self.client_id, self.resource.part_of(self.query))
 
     def check_zone(self, state: Mapping[str, Any]) -> None:
         """Checks that no table gets timestamps that were read by two clocks."""

@@ -670,3 +670,59 @@ def test_no_module_of_the_sandbox_imports_one_that_imports_it() -> None:
         known[module.stem] = {str(node.module) for node in relative}
     order = TopologicalSorter(known)
     assert set(order.static_order()) == known.keys()  # raises CycleError otherwise
+
+
+def order(sandbox: Sandbox, name: str, body: str, method: str = "POST") -> requests.Response:
+    return requests.request(method, f"{sandbox.url}/_control/{name}", data=body, timeout=10)
+
+
+def test_another_process_changes_the_data_by_control_requests() -> None:
+    with Sandbox(responses=30) as sandbox:
+        first, second, third = (record["number_customergauge"] for record in sandbox.records[:3])
+        case = sandbox.records_of("close-loop")[0]["number_customergauge"]
+        day = sandbox.records[2]["date_survey_response"][:10]
+        of_day = [
+            record
+            for record in sandbox.records
+            if record["date_survey_response"][:10] == day
+            and record["number_customergauge"] not in {first, second}
+        ]
+        keys = sandbox.keys
+
+        edit = f'{{"cgid": {first}, "nps": 3, "date_survey_response": "2020-02-02 00:00:00"}}'
+        assert order(sandbox, "edit", edit).status_code == 200
+        assert order(sandbox, "remove", f'{{"cgid": {second}}}').status_code == 200
+        assert order(sandbox, "empty_day", f'{{"day": "{day}"}}').json() == {"done": len(of_day)}
+        assert order(sandbox, "arrive", '{"count": 5}').status_code == 200
+        edit = f'{{"cgid": {case}, "feed": "close-loop", "note": "Called back."}}'
+        assert order(sandbox, "edit", edit).status_code == 200
+
+        records = {record["number_customergauge"]: record for record in sandbox.records}
+        assert records[first]["nps"] == 3
+        assert not records.keys() & {second, third}
+        assert len(records) == 30 - 1 - len(of_day) + 5
+        assert not {*sandbox.keys[-5:]} & {*keys}
+        assert sandbox.records_of("close-loop")[0]["note"] == "Called back."
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "method", "status"),
+    [
+        ("edit", '{"cgid": 1, "nps": 3}', "POST", 404),
+        ("edit", '{"cgid": 1000003, "feed": "nowhere"}', "POST", 404),
+        ("explode", "{}", "POST", 404),
+        ("remove", '{"cgid": 1000003}', "GET", 405),
+        ("remove", '{"id": 1000003}', "POST", 422),
+        ("remove", "[1]", "POST", 422),
+        ("remove", "no JSON", "POST", 422),
+    ],
+)
+def test_control_requests_that_make_no_sense_change_nothing(
+    name: str, body: str, method: str, status: int
+) -> None:
+    with Sandbox(responses=3) as sandbox:
+        before = sandbox.records
+        answer = order(sandbox, name, body, method)
+        assert answer.status_code == status
+        assert answer.json()["message"]
+        assert sandbox.records == before

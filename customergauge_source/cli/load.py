@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dlt.extract import DltSource
 
     from customergauge_source import LoadSummary
+    from customergauge_source.load.checkpoints import Load
 
 _NAME = "customergauge"
 _STREAMS = 2
@@ -59,7 +60,6 @@ class Run:
     def _load(self, arguments: dict[str, Any]) -> None:
         from customergauge_source.cli.progress import Progress
         from customergauge_source.dlt_bridge import working_dir
-        from customergauge_source.load.checkpoints import Load
 
         options, progress = self._options, Progress()
 
@@ -72,16 +72,21 @@ class Run:
             source = self._make_source(arguments)
             self._selected = {*source.selected_resources}
             report.warn_if_thrown_away(pipeline)
-            summary = Load(
-                pipeline,
-                source,
-                options.checkpoint_pages,
-                options.max_pages,
-                options.full_refresh,
-                commit,
-            ).run()
+            summary = self._make_load(pipeline, source, commit).run()
             summary.seconds = time.monotonic() - self._started
             report.loaded(summary, pipeline, as_json=options.json)
+
+    def _make_load(
+        self, pipeline: Pipeline, source: DltSource, commit: Callable[[LoadSummary], None]
+    ) -> Load:
+        from customergauge_source.load.checkpoints import Load
+        from customergauge_source.load.reconcile import Reconciliation
+
+        it = self._options
+        how = (it.checkpoint_pages, it.max_pages, it.full_refresh, commit)
+        if it.reconcile:
+            return Reconciliation(pipeline, source, *how, it.dry_run, it.max_deletes)
+        return Load(pipeline, source, *how)
 
     def _check(self, arguments: dict[str, Any]) -> None:
         """Reads one record of each resource, and reaches the destination; loads nothing."""

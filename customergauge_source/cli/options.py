@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime, timedelta, timezone
 from typing import Any, NoReturn
 
 from customergauge_source.cli import report
@@ -23,6 +24,7 @@ exit codes:
   4 the API failed or broke its contract   5 the destination failed
   6 another run holds the pipeline   130 interrupted
 """
+MOST_DAYS = 36_500
 _NAMES = ", ".join(resource.name for resource in RESOURCES)
 _LISTS = ", ".join(dict.fromkeys(name for resource in RESOURCES for name in resource.include))
 
@@ -38,6 +40,9 @@ class Options:
     source: dict[str, Any]
     check: bool
     full_refresh: bool
+    reconcile: bool
+    dry_run: bool
+    max_deletes: int | None
     checkpoint_pages: int
     max_pages: int | None
     json: bool
@@ -49,12 +54,31 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     parser = make_parser()
     given = vars(parser.parse_args(arguments))
     own = given.keys() & {field.name for field in fields(Options)}
-    source = {name: value for name, value in given.items() if name not in own}
+    source = {name: value for name, value in given.items() if name not in {*own, "days"}}
     for several in source.keys() & {"resources", "include"}:
         source[several] = [name for text in source[several] for name in text.split(",") if name]
-    if given["full_refresh"] and given["check"]:
-        parser.error("--check loads nothing, and --full-refresh loads anew. Give one or the other.")
+    modes = [name for name in ("check", "full_refresh", "reconcile") if given[name]]
+    if len(modes) > 1:
+        first, second = (f"--{name.replace('_', '-')}" for name in modes[:2])
+        parser.error(f"{first} and {second} are two different runs. Give one or the other.")
+    if given["reconcile"] and given["max_pages"]:
+        parser.error("--reconcile has to read to the end, and --max-pages would stop it before.")
+    for name in ("days", "dry_run", "max_deletes"):
+        if given[name] not in (None, False) and not given["reconcile"]:
+            parser.error(f"--{name.replace('_', '-')} belongs to --reconcile.")
+    if days := given["days"]:
+        if source.keys() & {"period_field", "start_date", "end_date"}:
+            parser.error("--days is a period, and another one is given. Give one or the other.")
+        source |= _last(days)
     return Options(source=source, **{name: given[name] for name in own})
+
+
+def _last(days: int) -> dict[str, str]:
+    """Returns the period of the last days, today included, as arguments of the source."""
+    today = datetime.now(timezone.utc).date()
+    start = today - timedelta(days=days)
+    period = {"start_date": start.isoformat(), "end_date": today.isoformat()}
+    return {"period_field": "date_survey_response", **period}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -105,6 +129,13 @@ def make_parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("how to run").add_argument
     add("--check", action="store_true", help="try credentials and destination; load nothing")
     add("--full-refresh", action="store_true", help="drop what was loaded and start over")
+    text = "read again, the period if one is given; merge what changed, remove what is gone"
+    add("--reconcile", action="store_true", help=text)
+    text = "with --reconcile: the last N days, by date_survey_response"
+    add("--days", type=_whole_number(1, MOST_DAYS), metavar="N", help=text)
+    add("--dry-run", action="store_true", help="with --reconcile: tell, change nothing")
+    text = "with --reconcile: remove nothing if more is gone (100, or 1%% if that is more)"
+    add("--max-deletes", type=_whole_number(0), metavar="N", help=text)
     text = f"commit data and cursor every N pages ({CHECKPOINT_PAGES})"
     add("--checkpoint-pages", type=number, default=CHECKPOINT_PAGES, metavar="N", help=text)
     add("--max-pages", type=number, metavar="N", help="stop after N pages of each resource")

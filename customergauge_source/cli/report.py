@@ -8,7 +8,6 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 def loaded(summary: LoadSummary, pipeline: Pipeline, *, as_json: bool) -> None:
     """Tells what was loaded."""
     text = "\n".join(_as_text(summary, pipeline))
-    _write(json.dumps(asdict(summary)) if as_json else text)
+    _write(json.dumps(summary.as_dict()) if as_json else text)
     _to_github(f"### CustomerGauge load\n\n```\n{text}\n```\n")
 
 

@@ -12,10 +12,15 @@ from dlt.extract import DltResource
 from customergauge_source.dlt_bridge import extraction
 from customergauge_source.resources.resource import Resource
 from customergauge_source.tables.shape import (
+    DELETED,
+    DELETED_RECORDS,
+    DIGEST,
     OPEN,
     REJECTED_RECORDS,
     REJECTED_VALUES,
+    SCOPE,
     Shape,
+    deleted_table,
     rejected_values_table,
 )
 
@@ -26,6 +31,25 @@ _ROOT_COLUMNS: Final[Mapping[str, dict[str, Any]]] = {
     "_dlt_load_id": {"data_type": "text", "nullable": False},
     # Row ids sort in the order of arrival: of two versions in one package the later one stays.
     "_dlt_id": {**_ROW_KEY, "dedup_sort": "desc"},
+}
+# What reconciling needs to know of each record.
+_OWN_COLUMNS: Final[Mapping[str, dict[str, Any]]] = {
+    DIGEST: {
+        "data_type": "bigint",
+        "nullable": True,
+        "description": "Digest of the record with its lists, as it was loaded.",
+    },
+    SCOPE: {
+        "data_type": "text",
+        "nullable": True,
+        "description": "What it was read with: hash of the client id, and the outbound filter.",
+    },
+    DELETED: {
+        "data_type": "bool",
+        "nullable": True,
+        "hard_delete": True,
+        "description": "Always NULL: a row that has it is one that the next merge removes.",
+    },
 }
 _NESTED_COLUMNS: Final[Mapping[str, dict[str, Any]]] = {
     "_dlt_root_id": {"data_type": "text", "nullable": False, "root_key": True},
@@ -39,14 +63,15 @@ def declare(schema: Schema, resource: Resource) -> Iterator[tuple[str, str]]:
     """Puts the tables of a resource into the schema under extraction, typed and described.
 
     Yields:
-        Name and parent of each table of the resource, those of undeclared lists included.
+        Name and parent of each table that the resource fills as it is read, those of undeclared
+        lists included.
     """
     root = {
         "resource": resource.name,
         "write_disposition": "merge",
         "file_format": extraction.file_format(),
     }
-    columns = {**_columns(resource.record), **_ROOT_COLUMNS}
+    columns = {**_columns(resource.record), **_ROOT_COLUMNS, **_OWN_COLUMNS}
     columns[resource.key] |= {"nullable": False, "primary_key": True}
     layout = _layout(resource.key, resource.record.description, resource.partition)
     _update(schema, resource.name, columns, resource.record, {**root, **layout})
@@ -54,9 +79,12 @@ def declare(schema: Schema, resource: Resource) -> Iterator[tuple[str, str]]:
     for name, parent, shape in [*resource.record.tables(resource.name), rejected_values]:
         if parent:
             declare_nested(schema, resource, name, parent, shape)
+    beside = {**_ROOT_COLUMNS, "_dlt_id": {**_ROOT_COLUMNS["_dlt_id"], "primary_key": True}}
+    columns = {resource.key: _key_column(resource), **_columns(DELETED_RECORDS), **beside}
+    _update(schema, deleted_table(resource.name), columns, DELETED_RECORDS, root)
+    yield deleted_table(resource.name), ""
     if REJECTED_RECORDS_TABLE not in schema.tables:
-        columns = {**_columns(REJECTED_RECORDS), **_ROOT_COLUMNS}
-        columns["_dlt_id"] = {**columns["_dlt_id"], "primary_key": True}
+        columns = {**_columns(REJECTED_RECORDS), **beside}
         _update(schema, REJECTED_RECORDS_TABLE, columns, REJECTED_RECORDS, root)
     yield REJECTED_RECORDS_TABLE, ""
     found = {resource.name: ""}
@@ -70,12 +98,7 @@ def declare_nested(
     schema: Schema, resource: Resource, name: str, parent: str, shape: Shape = OPEN
 ) -> None:
     """Puts a nested table into a schema; the columns of an undeclared list come with the data."""
-    key = {
-        "data_type": resource.record.fields[resource.key].type,
-        "nullable": True,
-        "description": f"{resource.key} of the record that this row belongs to.",
-    }
-    columns = {**_columns(shape), resource.key: key, **_NESTED_COLUMNS}
+    columns = {**_columns(shape), resource.key: _key_column(resource), **_NESTED_COLUMNS}
     layout = _layout(resource.key, shape.description)
     _update(schema, name, columns, shape, {"parent": parent, **layout})
 
@@ -94,6 +117,14 @@ def declare_variant(extracted: DltResource, name: str, parent: str) -> None:
         primary_key=[] if parent else "_dlt_id",
         create_table_variant=True,
     )
+
+
+def _key_column(resource: Resource) -> dict[str, Any]:
+    return {
+        "data_type": resource.record.fields[resource.key].type,
+        "nullable": True,
+        "description": f"{resource.key} of the record that this row belongs to.",
+    }
 
 
 def _layout(key: str, description: str, partition: str | None = None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,12 +23,13 @@ from customergauge_source.dlt_bridge.nested_arrow import receive_arrow
 from customergauge_source.exceptions import ConfigurationError, UnknownFieldError
 from customergauge_source.resources.resource import Resource
 from customergauge_source.tables.records import RejectedRecord, is_record
-from customergauge_source.tables.shape import rejected_values_table
+from customergauge_source.tables.shape import deleted_table, rejected_values_table
 
 if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
     import pyarrow as pa
 
     from customergauge_source.tables.build import ChainBuilder, Table
+    from customergauge_source.tables.comparison import Comparison
     from customergauge_source.tables.read import Reader
 
 logger = logging.getLogger("customergauge_source")
@@ -42,6 +44,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         owner: What reads the resource; `load_in_checkpoints` finds it here.
         rejected: Entries that are no loadable records, each with the cursor of its page; they go
             with the next tables.
+        comparison: What the tables say already, if only what differs is to be loaded.
     """
 
     placement_affinity: ClassVar[float] = 2
@@ -50,9 +53,10 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
     def __init__(self, resource: Resource, owner: Any) -> None:  # noqa: ANN401 - its finder knows
         super().__init__(lambda item: item)
         self.owner = owner
+        self.comparison: Comparison | None = None
         self._resource = resource
 
-    def begin(self, make_reader: Callable[[], Reader]) -> bool:
+    def begin(self, make_reader: Callable[[], Reader], scope: str) -> bool:
         """Begins a load package: puts the tables into the schema that is being extracted into.
 
         Returns:
@@ -61,6 +65,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         self._schema = schema = dlt.current.source_schema()
         self._make_reader = make_reader
         self._builder: ChainBuilder | None = None
+        self._scope = scope
         self._load_id = extraction.load_id()
         self._version = extraction.count_extraction(self._resource.name)
         self._extracted = extraction.current_resource()
@@ -80,13 +85,18 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         name, key = self._resource.name, self._resource.key
         pages = self._rows_of(item) if isinstance(item, list) else item
         if self._builder is None:
-            self._builder = build.ChainBuilder(name, key, self._load_id, self._version)
+            self._builder = build.ChainBuilder(name, key, self._load_id, self._version, self._scope)
+        if self.comparison is not None:
+            pages = [*map(self.comparison.differing, pages)]
         built = map(self._builder.build, build.join(pages, key))
         tables = [*self._admitted(chain.from_iterable(built))]
         by_place = not self._resource.position.repeats
         entries = build.rejected_records(self._load_id, name, self.rejected, by_place=by_place)
         tables.append(build.Table(declare.REJECTED_RECORDS_TABLE, "", entries))
         self.rejected = []
+        if (deleted := deleted_table(name)) in self._unseen:
+            none = build.noted(self._load_id, key, [], datetime.now(timezone.utc))
+            tables.append(build.Table(deleted, "", none))
         counted = {name: "records", rejected_values_table(name): "rejected_values"}
         for table in tables:
             if table.name in counted:
@@ -94,7 +104,8 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
             if table.rows.num_rows or table.name in self._unseen:
                 self._unseen.discard(table.name)
                 yield dlt.mark.with_table_name(table.rows, table.name)
-        receive_arrow(self._schema, {table.name for table in tables} - {name}, name)
+        own = {name, deleted_table(name)}
+        receive_arrow(self._schema, {table.name for table in tables} - own, name)
 
     def _rows_of(self, records: list[Any]) -> tuple[pa.StructArray]:
         name, key = self._resource.name, self._resource.key

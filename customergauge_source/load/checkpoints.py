@@ -74,14 +74,7 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
             `on_checkpoint` raises comes as it is.
     """
     load = Load(pipeline, source, checkpoint_pages, max_pages, full_refresh, on_checkpoint)
-    with working_dir.exclusive(pipeline.pipeline_name, pipeline.pipelines_dir):
-        try:
-            with told_as_ours():
-                load.pipeline = working_dir.again(pipeline)
-            return load.run()
-        finally:
-            with told_as_ours():
-                working_dir.take_back(pipeline)
+    return load.run_inside()
 
 
 @dataclass
@@ -126,6 +119,18 @@ class Load:
             dataset=self.pipeline.dataset_name or "",
         )
 
+    def run_inside(self) -> LoadSummary:
+        """Runs in somebody's pipeline, which is as it was afterwards."""
+        pipeline = self.pipeline
+        with working_dir.exclusive(pipeline.pipeline_name, pipeline.pipelines_dir):
+            try:
+                with told_as_ours():
+                    self.pipeline = working_dir.again(pipeline)
+                return self.run()
+            finally:
+                with told_as_ours():
+                    working_dir.take_back(pipeline)
+
     def run(self) -> LoadSummary:
         """Loads all selected resources; returns what was committed.
 
@@ -142,11 +147,9 @@ class Load:
                     client: Any = self.pipeline.sql_client()
                     opened.enter_context(client)
             for name, reader in self._readers.items():
-                pages = (self.checkpoint_pages, self.max_pages)
                 try:
-                    with reader.in_packages(*pages) if reader else nullcontext():
-                        self._read(name)
-                except (ApiError, TokenRefusedError) as error:
+                    self._load(name, reader)
+                except (ApiError, TokenRefusedError) as error:  # noqa: PERF203 - on its own each
                     if failure is not None:
                         logger.warning("%s", error)
                     failure = failure or error
@@ -154,12 +157,18 @@ class Load:
             raise failure
         return self._summary
 
+    def _load(self, name: str, reader: ResourceReader | None) -> None:
+        """Loads one resource."""
+        pages = (self.checkpoint_pages, self.max_pages)
+        with reader.in_packages(*pages) if reader else nullcontext():
+            self._read(name)
+
     def _begin(self) -> None:
         if extraction.is_into("duckdb"):
             duckdb_file.create_whole(self.pipeline)
         if self.full_refresh:
             integrity.clear_the_way(self.pipeline, self.source.name, self._readers)
-        states = memory.go_on_from_destination(self.pipeline, self.source.name)
+        self._states = states = memory.go_on_from_destination(self.pipeline, self.source.name)
         remember_resolved()
         if self.full_refresh:
             # Before the tables are dropped: no cursor may outlive its data.

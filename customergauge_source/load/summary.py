@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import chain
+from typing import Any, Final
 
 from dlt.common.pipeline import ExtractInfo
 
@@ -28,6 +29,60 @@ class ResourceSummary:
     cursor: int | str | None = None
 
 
+_MOST_IDS: Final = 1_000
+"""Keys that are listed of each kind."""
+
+
+@dataclass
+class Differences:
+    """How the tables differed from the account, or with a dry run differ.
+
+    Attributes:
+        read: Records that the account has, of those that were asked for.
+        added: Records that the tables lacked.
+        changed: Records that said something else in the tables.
+        deleted: Records in the tables that are gone from the account.
+        added_ids: Their keys, the first thousand; so are `changed_ids` and `deleted_ids`.
+    """
+
+    read: int = 0
+    added: int = 0
+    changed: int = 0
+    deleted: int = 0
+    added_ids: list[int] = field(default_factory=list)
+    changed_ids: list[int] = field(default_factory=list)
+    deleted_ids: list[int] = field(default_factory=list)
+
+    def add(self, kind: str, keys: Sequence[int]) -> None:
+        """Adds records that differ in one way."""
+        setattr(self, kind, getattr(self, kind) + len(keys))
+        ids = getattr(self, f"{kind}_ids")
+        ids += keys[: _MOST_IDS - len(ids)]
+
+
+@dataclass
+class ReconcileSummary(Differences):
+    """What a reconciliation found, of all resources together.
+
+    Attributes:
+        dry_run: Whether it only tells.
+        refused: Why nothing was removed of a resource, or with a dry run would be; by resource.
+        resources: The same by resource.
+    """
+
+    dry_run: bool = False
+    refused: dict[str, str] = field(default_factory=dict)
+    resources: dict[str, Differences] = field(default_factory=dict)
+
+    def add_resource(self, name: str, read: int, **differing: Sequence[int]) -> None:
+        """Adds what was found of a resource."""
+        own = self.resources[name] = Differences()
+        for it in (self, own):
+            it.read += read
+            for kind, keys in differing.items():
+                it.add(kind, keys)
+
+
 @dataclass
 class LoadSummary:
     """What a load committed.
@@ -41,6 +96,7 @@ class LoadSummary:
         checkpoints: Load packages committed.
         seconds: Time since the start.
         caught_up: Whether all feeds were read to their ends.
+        reconcile: What a reconciliation found; None of a load.
     """
 
     pipeline: str
@@ -51,6 +107,14 @@ class LoadSummary:
     checkpoints: int = 0
     seconds: float = 0.0
     caught_up: bool = False
+    reconcile: ReconcileSummary | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns it as the command writes it, as JSON."""
+        whole = asdict(self)
+        if self.reconcile is None:
+            del whole["reconcile"]
+        return whole
 
     def add_package(self, rows_of: Mapping[str, int]) -> None:
         """Adds a load package that was committed."""

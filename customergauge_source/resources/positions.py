@@ -10,6 +10,7 @@ import hashlib
 import logging
 from collections.abc import Mapping, MutableMapping
 from datetime import date, datetime, timedelta, timezone
+from functools import cached_property
 from typing import Any, ClassVar, Final
 
 from customergauge_source.resources.query import Query
@@ -20,25 +21,39 @@ OVERLAP: Final = timedelta(days=2)
 """What two windows of `updated_at` share: where CustomerGauge's days begin is not documented."""
 
 
+def scope_of(client_id: str, query: Query) -> str:
+    """Returns what is read with one credential and outbound filter, by its name in the state."""
+    account = hashlib.sha256(client_id.encode()).hexdigest()[:16]
+    return f"{account}/{query.outbound_filter or ''}"
+
+
 class Position:
     """The cursor of a feed that brings each record once, when it is new.
 
     Attributes:
         repeats: Whether the feed brings the same entries again, run after run.
-        is_kept: Whether it is kept for the next run; a one-off begins anew each time.
+        is_kept: Whether it is kept for the next run; a one-off begins anew each time, and so does
+            what is read for a comparison.
+        scope: What tells it apart from those of other credentials and filters.
     """
 
     repeats: ClassVar[bool] = False
 
-    def __init__(self, state: MutableMapping[str, Any], client_id: str, query: Query) -> None:
-        self.is_kept = not query.is_one_off
+    def __init__(
+        self,
+        state: MutableMapping[str, Any],
+        client_id: str,
+        query: Query,
+        *,
+        is_kept: bool = True,
+    ) -> None:
+        self.is_kept = is_kept and not query.is_one_off
+        self.scope = scope_of(client_id, query)
         self._include = {*(query.include or ())}
-        self._account = hashlib.sha256(client_id.encode()).hexdigest()[:16]
         self._known: Mapping[str, Any] = {**state.get("cursors", {})}
         self._entry: dict[str, Any] = {}
         if self.is_kept:
-            scope = f"{self._account}/{query.outbound_filter or ''}"
-            self._entry = state.setdefault("cursors", {}).setdefault(scope, self._entry)
+            self._entry = state.setdefault("cursors", {}).setdefault(self.scope, self._entry)
 
     @property
     def cursor(self) -> int | None:
@@ -71,7 +86,8 @@ class Position:
                 " again with a complete include if that is not what you want.",
                 ", ".join(missing),
             )
-        ours = [key for key in self._known if key.startswith(f"{self._account}/")]
+        account, _, _ = self.scope.partition("/")
+        ours = [key for key in self._known if key.startswith(f"{account}/")]
         if self.is_kept and self._known and not ours:
             logger.warning(
                 "This client id has no cursor yet: everything is read from the oldest record on,"
@@ -94,9 +110,9 @@ class UpdatedWindows(Position):
 
     repeats = True
 
-    def __init__(self, state: MutableMapping[str, Any], client_id: str, query: Query) -> None:
-        super().__init__(state, client_id, query)
-        self._today = datetime.now(timezone.utc).date()
+    @cached_property
+    def _today(self) -> date:
+        return datetime.now(timezone.utc).date()
 
     @property
     def told(self) -> int | str | None:

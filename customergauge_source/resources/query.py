@@ -6,8 +6,8 @@ Names and rules are those of GET Responses (v7); what breaks one is a `Configura
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import date, tzinfo
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -27,6 +27,7 @@ PARAMETERS: Final = {
 """What the API calls them, by argument of the source."""
 BOUNDS: Final = ("number_customergauge", "period_field")
 """With one of these a query is a one-off, which neither reads nor writes a cursor."""
+_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,35 @@ class Query:
     def is_one_off(self) -> bool:
         """Whether the query is bounded, and so neither reads nor writes a cursor."""
         return any(getattr(self, name) is not None for name in BOUNDS)
+
+    def widened(self) -> Query:
+        """Returns the query with a day more at both ends of its period.
+
+        Where CustomerGauge's days begin, and whether the last one is included, is not documented.
+        """
+        if (period := self._period()) is None:
+            return self
+        start, end = str(period[0] - _DAY), str(period[1] + _DAY)
+        return replace(self, start_date=start, end_date=end)
+
+    def moments(self, clock: tzinfo) -> tuple[datetime, datetime] | None:
+        """Returns where the period begins and where it has ended, if there is one."""
+        if (period := self._period()) is None:
+            return None
+        midnights = (datetime.combine(day, time(), clock) for day in (period[0], period[1] + _DAY))
+        start, end = (moment.astimezone(timezone.utc) for moment in midnights)
+        return start, end
+
+    def everything(self) -> Query:
+        """Returns the query without its bounds and its filter."""
+        nothing: dict[str, Any] = dict.fromkeys(PARAMETERS)
+        return replace(self, **nothing)
+
+    def _period(self) -> tuple[date, date] | None:
+        if self.period_field is None:
+            return None
+        start, end = (to_date(str(day)) for day in (self.start_date, self.end_date))
+        return max(start, date.min + 2 * _DAY), min(end, date.max - 2 * _DAY)
 
     def params(self) -> dict[str, Any]:
         """Returns the parameters of a request, without a cursor."""

@@ -30,6 +30,15 @@ faults:
 """
 
 
+_CONTROL_HELP = """
+control:
+  POST /_control/edit, remove, empty_day, arrive or become_response changes the data while it
+  is read; the body is a JSON object: {"cgid": 1000003, "nps": 3}, {"cgid": 1000003},
+  {"day": "2026-10-31"}, {"count": 30}. Edits and removals of another feed name it:
+  {"cgid": 1000003, "feed": "close-loop", "note": "Called back."}.
+"""
+
+
 def _fault(text: str) -> Fault:
     """Read ``--fault``."""
     try:
@@ -67,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m customergauge_source.sandbox",
         description="Serve a local CustomerGauge with made-up surveys and cases.",
-        epilog=_KINDS_HELP + kinds,
+        epilog=_KINDS_HELP + kinds + _CONTROL_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument

@@ -134,6 +134,31 @@ class Company:
         """
         self._feeds[feed].store.edit(cgid, changes)
 
+    def remove(self, cgid: int, feed: str = RESPONSES) -> None:
+        """Remove the newest row with a CGID; nothing tells of it, and nothing gets its key.
+
+        Raises:
+            KeyError: There is no such feed, or no row in it has this CGID.
+        """
+        self._feeds[feed].store.remove(cgid)
+
+    def empty_day(self, day: str, field: str = "date_survey_response") -> int:
+        """Remove all responses of one day.
+
+        Args:
+            day: The day, ``YYYY-MM-DD``.
+            field: The date that has to be on that day.
+
+        Returns:
+            How many they were.
+        """
+        with self._lock:
+            records = [record for record in self.records if isinstance(record, dict)]
+            dated = [it for it in records if str(it.get(field))[:10] == day]
+            for record in dated:
+                self._responses.remove(record["number_customergauge"])
+            return len(dated)
+
     def redeliver(self, cgid: int, **changes: object) -> None:
         """Put the newest response with a CGID, changed, at the end again; the old row stays.
 

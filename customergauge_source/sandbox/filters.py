@@ -26,7 +26,7 @@ def by_outbound_filter(given: Parameters, errors: Errors) -> Test | None:
     scores = OUTBOUND_FILTERS.get(reference, range(0))
     if not scores:
         errors["filter"] = ["The selected filter is invalid."]
-    return lambda row: _member(row, "nps") in scores
+    return lambda row: row.member("nps") in scores
 
 
 def by_period(given: Parameters, errors: Errors) -> Test | None:
@@ -48,7 +48,7 @@ def by_period(given: Parameters, errors: Errors) -> Test | None:
         errors["period.end"] = [text]
 
     def lies_within(row: Row) -> bool:
-        day = _member(row, field)
+        day = row.member(field)
         return isinstance(day, str) and start <= day[:10] <= end
 
     return lies_within
@@ -64,12 +64,6 @@ def by_update(given: Parameters, errors: Errors) -> Test | None:
             errors[f"updated_at.{name}"] = [_not_a_day(f"updated_at.{name}")]
     start, end = days["start"] or "", days["end"] or "9999-12-31"
     return lambda row: row.updated is not None and start <= str(row.updated)[:10] <= end
-
-
-def _member(row: Row, name: str) -> object:
-    """Return a member of a record; None if it has none, or is no object."""
-    value = row.value
-    return value.get(name) if isinstance(value, dict) else None
 
 
 def _not_a_day(name: str) -> str:

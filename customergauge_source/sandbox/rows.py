@@ -51,6 +51,12 @@ class Row(NamedTuple):
         chosen = (part for name, part in zip(self.lists, parts, strict=True) if name in wanted)
         return b"{" + b",".join(filter(None, (base, *chosen))) + b"}"
 
+    def member(self, name: str) -> object:
+        """Return a member of the record that is no list; None if it has none, or is no record."""
+        base, *lists = self.parts
+        record = json.loads(b"{%s}" % base if lists else base)
+        return record.get(name) if isinstance(record, dict) else None
+
     @property
     def plain(self) -> Plain:
         """The row as a plain tuple."""

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 from .breakage import broken
+from .control import CONTROL_PATH, Control
 from .exchange import Answer, Request, message
 from .faults import Fault
 from .feed import DataEndpoint
@@ -30,8 +31,15 @@ class SandboxServer(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(
-        self, port: int, *, tokens: Tokens, data: DataEndpoint, plan: FaultPlan, latency: float
+    def __init__(  # noqa: PLR0913  # keyword-only, and each is a part of its own
+        self,
+        port: int,
+        *,
+        tokens: Tokens,
+        data: DataEndpoint,
+        control: Control,
+        plan: FaultPlan,
+        latency: float,
     ) -> None:
         """Bind a port of the loopback interface.
 
@@ -39,6 +47,7 @@ class SandboxServer(ThreadingHTTPServer):
             port: The port; 0 for any that is free.
             tokens: The token endpoint.
             data: The endpoint of the feeds.
+            control: What takes orders to change the data.
             plan: The faults to play.
             latency: Seconds to wait before each answer of a feed.
 
@@ -47,6 +56,7 @@ class SandboxServer(ThreadingHTTPServer):
         """
         self.tokens = tokens
         self.data = data
+        self.control = control
         self.plan = plan
         self.latency = latency
         self.closing = threading.Event()
@@ -84,6 +94,8 @@ class SandboxServer(ThreadingHTTPServer):
             self.closing.wait(self.latency)
             good = self.data.answer(feed, request)
             fault = self.plan.take("data", feed.name) if good.ok else None
+        elif request.path.startswith(CONTROL_PATH):
+            return self.control.answer(request), None
         else:
             return message(404, f"The route {request.path} could not be found."), None
         return (broken(fault, good, request) if fault else good), fault

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .company import Company
+from .control import Control
 from .exchange import Request
 from .faults import Fault
 from .feed import DataEndpoint, EmptyCursor
@@ -85,7 +86,12 @@ class Sandbox(Company):
         )
         self._data = DataEndpoint(self._feeds, self._tokens, empty_cursor=empty_cursor)
         self._server = SandboxServer(
-            port, tokens=self._tokens, data=self._data, plan=self._plan, latency=latency
+            port,
+            tokens=self._tokens,
+            data=self._data,
+            control=Control(self),
+            plan=self._plan,
+            latency=latency,
         )
         self.url = f"http://{HOST}:{self._server.server_port}"
         self._thread = threading.Thread(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from itertools import groupby
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 from customergauge_source.tables.arrow import ARROW_TYPES, lengths_of
 from customergauge_source.tables.keys import Keys
 from customergauge_source.tables.records import RejectedRecord
-from customergauge_source.tables.shape import REJECTED_RECORDS
+from customergauge_source.tables.shape import DELETED, OWN, REJECTED_RECORDS, SCOPE
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,14 @@ class ChainBuilder:
         load_id: dlt's id of the load package.
         version: Sorts the records of this builder behind those of earlier ones that fill the same
             load package; the first one's is 0.
+        scope: What the records are read with, as reconciling has to know of each.
     """
 
     root: str
     key: str
     load_id: str
     version: int = 0
+    scope: str = ""
     _pages: int = 0
     _seen: set[int] = field(default_factory=set)
 
@@ -61,9 +64,10 @@ class ChainBuilder:
         """Yields the tables of rows with distinct keys, each parent before its children."""
         numbers = rows.field(self.key)
         ids = self._row_ids(numbers)
-        load_id = {"_dlt_load_id": pa.repeat(pa.scalar(self.load_id), len(rows))}
+        texts = {SCOPE: self.scope, "_dlt_load_id": self.load_id}
+        same = {name: pa.repeat(pa.scalar(text), len(rows)) for name, text in texts.items()}
         keys = Keys(record=numbers, root=ids, row=ids)
-        yield from self._tables(self.root, "", rows, keys, load_id)
+        yield from self._tables(self.root, "", rows, keys, same)
 
     def _tables(
         self,
@@ -125,10 +129,30 @@ def rejected_records(
     return _table({name: pa.array([it[name] for it in rows], types[name]) for name in types})
 
 
+def removed(load_id: str, key: str, keys: Sequence[int]) -> pa.Table:
+    """Returns the rows that remove records from their table, and from those below it."""
+    return _marked(load_id, key, keys, DELETED, pa.scalar(value=True))
+
+
+def noted(load_id: str, key: str, keys: Sequence[int], noticed_at: datetime) -> pa.Table:
+    """Returns the rows of the table that tells which records were removed."""
+    moment = pa.scalar(noticed_at, ARROW_TYPES["timestamp"])
+    return _marked(load_id, key, keys, "noticed_at", moment)
+
+
+def _marked(load_id: str, key: str, keys: Sequence[int], name: str, mark: pa.Scalar) -> pa.Table:
+    numbers, count = pa.array(keys, pa.int64()), len(keys)
+    same = {name: mark, "_dlt_load_id": pa.scalar(load_id)}
+    columns = {key: numbers, "_dlt_id": numbers.cast(pa.string())}
+    columns |= {column: pa.repeat(value, count) for column, value in same.items()}
+    return _table(columns, {key} if name == DELETED else frozenset())
+
+
 def _table(columns: Mapping[str, pa.Array], never_null: AbstractSet[str] = frozenset()) -> pa.Table:
     """Returns a table whose nullability is the declared one; else dlt would warn of each."""
+    of_dlt = {name for name in columns if name.startswith("_dlt_") and not name.startswith(OWN)}
     fields = [
-        pa.field(name, column.type, nullable=name not in never_null and name[:5] != "_dlt_")
+        pa.field(name, column.type, nullable=name not in never_null | of_dlt)
         for name, column in columns.items()
     ]
     return pa.table(list(columns.values()), schema=pa.schema(fields))

@@ -1,7 +1,7 @@
 """Records of JSON become rows of an Arrow array, by the shortest way that is right.
 
 A row has a field for each column of the root table, and one for each table below it: the list
-of the child rows. Whichever way a record came, its row is the same.
+of the child rows; and its digest. Whichever way a record came, its row is the same.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pyarrow as pa
 from customergauge_source.tables.arrow import json_type
 from customergauge_source.tables.as_declared import AmbiguousNumberError, rows_of_arrow
 from customergauge_source.tables.catalog import Target
+from customergauge_source.tables.digest import with_digest
 from customergauge_source.tables.put_right import rows_of_objects
 from customergauge_source.tables.records import JsonObject
 
@@ -43,15 +44,16 @@ class Reader:
     def rows_of_arrow(self, records: pa.StructArray, body: bytes) -> pa.StructArray:
         """Returns the rows of records that Arrow's reader has read from JSON, as `as_declared`."""
         try:
-            return rows_of_arrow(records, self._target)
+            return with_digest(rows_of_arrow(records, self._target))
         except AmbiguousNumberError:
             if _WHOLE_AS_FRACTION.search(body):
                 raise
-            return rows_of_arrow(records, replace(self._target, writes_whole=True))
+            target = replace(self._target, writes_whole=True)
+            return with_digest(rows_of_arrow(records, target))
 
     def rows_of_objects(self, records: Sequence[JsonObject]) -> pa.StructArray:
         """Returns the rows of records with distinct keys."""
-        return rows_of_objects(records, self._target)
+        return with_digest(rows_of_objects(records, self._target))
 
 
 def _with_texts(seen: pa.DataType, told: pa.DataType | None) -> pa.DataType | None:

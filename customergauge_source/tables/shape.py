@@ -11,6 +11,12 @@ DataType = Literal["text", "bigint", "double", "bool", "timestamp", "date", "dec
 SCALAR: Final = "value"
 """The column of a child table whose list holds scalars; dlt's own name for it."""
 
+OWN: Final = "_dlt_cg_"
+"""How our own columns of a root table begin; as with dlt's, none of a record's does."""
+DIGEST: Final = f"{OWN}digest"
+SCOPE: Final = f"{OWN}scope"
+DELETED: Final = f"{OWN}deleted"
+
 
 @dataclass(frozen=True)
 class Field:
@@ -89,6 +95,17 @@ REJECTED_RECORDS: Final = Shape(
         "position": Field("bigint", "Its place in the page, from 0."),
     },
 )
+
+
+DELETED_RECORDS: Final = Shape(
+    description="Records that were in the table, and are gone from the account.",
+    fields={"noticed_at": timestamp("When a reconciliation found that it is gone.")},
+)
+
+
+def deleted_table(root: str) -> str:
+    """Returns the name of the table of what was removed from a root table."""
+    return f"deleted_{root}"
 
 
 def rejected_values_table(root: str) -> str:

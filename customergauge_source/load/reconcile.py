@@ -1,0 +1,163 @@
+"""A reconciliation: the tables are made what the account is, edits and deletions included.
+
+CustomerGauge tells of neither; so records are read again, and compared with what was loaded.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Final
+
+from dlt import Pipeline
+from dlt.extract import DltSource
+
+from customergauge_source.dlt_bridge import stored
+from customergauge_source.exceptions import ConfigurationError, RemovalRefusedError
+from customergauge_source.load.checkpoints import Load
+from customergauge_source.load.explain import told_as_ours
+from customergauge_source.load.summary import LoadSummary, ReconcileSummary
+from customergauge_source.reading import ResourceReader
+from customergauge_source.rereading import Confirmation, Reread
+from customergauge_source.resources.query import zone
+from customergauge_source.settings import CHECKPOINT_PAGES
+from customergauge_source.tables.comparison import Comparison
+
+logger = logging.getLogger("customergauge_source")
+
+_FEW: Final = 100
+_SHARE: Final = 0.01
+
+
+def reconcile(  # noqa: PLR0913 - each is a decision of its own
+    pipeline: Pipeline,
+    source: DltSource,
+    *,
+    dry_run: bool = False,
+    max_deletes: int | None = None,
+    checkpoint_pages: int = CHECKPOINT_PAGES,
+    on_checkpoint: Callable[[LoadSummary], None] = lambda _summary: None,
+) -> LoadSummary:
+    """Makes the tables of the selected resources what the account is; no cursor moves.
+
+    What the source's arguments hold is read again, a period or everything. What differs is merged,
+    what was missing is added. A record in the tables that did not come is asked for; if it is gone
+    from the account, it is removed with all rows below it, and noted in `deleted_…`.
+
+    Args:
+        pipeline: Any dlt pipeline with an SQL destination.
+        source: `customergauge_source(…)`.
+        dry_run: Tell what differs, and change nothing.
+        max_deletes: Records of a resource that may be gone. More are taken for an error of the API,
+            and nothing is removed. By default 100, or 1 % of what is compared if that is more.
+        checkpoint_pages: Pages after which data is committed.
+        on_checkpoint: Is told of the state of the load after each commit.
+
+    Returns:
+        What was committed, and in `reconcile` what was found.
+
+    Raises:
+        RemovalRefusedError: It cannot be trusted that what is missing is gone.
+        CustomerGaugeError: Whatever else goes wrong, with dlt's error as its cause; what
+            `on_checkpoint` raises comes as it is.
+    """
+    it = Reconciliation(
+        pipeline,
+        source,
+        checkpoint_pages,
+        max_pages=None,
+        full_refresh=False,
+        on_checkpoint=on_checkpoint,
+        dry_run=dry_run,
+        max_deletes=max_deletes,
+    )
+    return it.run_inside()
+
+
+@dataclass
+class Reconciliation(Load):
+    """One reconciliation, in a pipeline whose working directory is empty; see `reconcile`."""
+
+    dry_run: bool
+    max_deletes: int | None
+
+    def __post_init__(self) -> None:
+        """Checks what can be checked before anything is requested."""
+        super().__post_init__()
+        if self.max_deletes is not None and self.max_deletes < 0:
+            raise ConfigurationError(
+                f"max_deletes is {self.max_deletes}; allowed: a whole number, 0 or more."
+            )
+        self._found = self._summary.reconcile = ReconcileSummary(dry_run=self.dry_run)
+
+    def _load(self, name: str, reader: ResourceReader | None) -> None:
+        """Reconciles one resource; another source's is left alone."""
+        if reader is None:
+            self._unread.discard(name)
+            return
+        with told_as_ours():
+            comparison = self._compare(reader)
+        with reader.in_packages(self.checkpoint_pages, reread=Reread(comparison)):
+            self._read(name)
+        gone: Sequence[int] = ()
+        if missing := comparison.missing():
+            gone = self._confirm(reader, comparison, missing)
+        self._found.add_resource(
+            name,
+            comparison.read,
+            added=comparison.added(),
+            changed=comparison.changed(),
+            deleted=gone,
+        )
+        if gone and not self.dry_run:
+            with told_as_ours():
+                self._remove(reader, gone)
+
+    def _compare(self, reader: ResourceReader) -> Comparison:
+        resource = reader.resource
+        query = resource.part_of(reader.query)
+        records = stored.records_of(
+            self.pipeline,
+            self.source.name,
+            resource,
+            query=query,
+            moments=query.moments(zone(reader.timezone)),
+            scope=reader.scope(),
+            cursors=self._states.get(resource.name, {}).get("cursors", {}),
+        )
+        return Comparison(resource.key, records, is_dry=self.dry_run)
+
+    def _confirm(
+        self, reader: ResourceReader, comparison: Comparison, missing: Sequence[int]
+    ) -> Sequence[int]:
+        """Returns which of the records that did not come are gone."""
+        most = self.max_deletes
+        if most is None:
+            most = max(_FEW, int(comparison.expected * _SHARE))
+        confirmation = Confirmation(comparison, missing, most, zone(reader.timezone))
+        pages = self.checkpoint_pages * reader.query.per_page  # of one record each
+        try:
+            with reader.in_packages(pages, reread=confirmation):
+                self._read(reader.resource.name)
+        except RemovalRefusedError as refused:
+            if not self.dry_run:
+                raise
+            self._found.refused[reader.resource.name] = str(refused)
+            return ()
+        return confirmation.gone
+
+    def _remove(self, reader: ResourceReader, gone: Sequence[int]) -> None:
+        """Removes records, noted first: a kill in between leaves them to be found again."""
+        resource, schema = reader.resource, self.pipeline.schemas[self.source.name]
+        noted = stored.note(resource, gone, datetime.now(timezone.utc))
+        for rows in (noted, stored.removal(resource, gone)):
+            self.pipeline.extract(rows, schema=schema)
+            committed = self._commit() or {}
+            committed.pop(resource.name, None)  # rows that are removed, not loaded
+            self._summary.add_package(committed)
+            self.on_checkpoint(self._summary)
+
+    def _commit(self) -> dict[str, int] | None:
+        return None if self.dry_run else super()._commit()

@@ -1,0 +1,175 @@
+"""What a reconciliation reads: all of it once more, then each record that did not come.
+
+A record counts as gone only if it is missing twice: on a complete re-read, and when it is asked
+for. Whatever else could be the reason ends the reconciliation with nothing removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Final
+
+from customergauge_source.api.client import CustomerGaugeClient
+from customergauge_source.api.page import Page
+from customergauge_source.exceptions import RemovalRefusedError
+from customergauge_source.resources.query import Query
+from customergauge_source.resources.resource import Resource
+from customergauge_source.tables.comparison import Comparison
+
+if TYPE_CHECKING:  # a run in which no record comes does without Arrow
+    from customergauge_source.tables.read import Reader
+
+_NOTHING: Final = Page([], (), frozenset(), 0)
+"""What is yielded for an answer of which nothing is to be loaded, as a sign of life."""
+
+
+@dataclass
+class Reread:
+    """All that a query holds, once more.
+
+    Entries that are no records have no key that they could be compared by, and are left out: they
+    were loaded when they arrived.
+    """
+
+    comparison: Comparison
+
+    def pages(
+        self,
+        client: CustomerGaugeClient,
+        resource: Resource,
+        query: Query,
+        make_reader: Callable[[], Reader],
+    ) -> Iterator[Page]:
+        """Yields the pages to load of; what they hold is noted as read."""
+        del make_reader
+        for page in client.pages(resource.path, query.widened().params()):
+            self.comparison.note_read(page.keys)
+            yield replace(page, rejected=())
+
+
+@dataclass
+class Confirmation(Reread):
+    """Those records that did not come, asked for; it yields those that are there after all.
+
+    Attributes:
+        missing: Their keys.
+        most: How many may be gone.
+        clock: Where the clock stands that timestamps are read from.
+        gone: Those that are gone from the account.
+    """
+
+    missing: Sequence[int]
+    most: int
+    clock: tzinfo
+    gone: list[int] = field(default_factory=list)
+
+    def pages(
+        self,
+        client: CustomerGaugeClient,
+        resource: Resource,
+        query: Query,
+        make_reader: Callable[[], Reader],
+    ) -> Iterator[Page]:
+        """Yields a page for each request, with what is to be loaded of it.
+
+        Raises:
+            RemovalRefusedError: It cannot be trusted that they are gone, or they are too many.
+        """
+        if resource.key in resource.takes:
+            yield from self._one_by_one(client, resource, query, make_reader)
+        else:
+            yield from self._all_again(client, resource, query)
+
+    def _one_by_one(
+        self,
+        client: CustomerGaugeClient,
+        resource: Resource,
+        query: Query,
+        make_reader: Callable[[], Reader],
+    ) -> Iterator[Page]:
+        everything = query.everything()
+
+        def ask(key: int) -> Page | None:
+            params = {**everything.params(), resource.key: key}
+            page = next(client.pages(resource.path, params), None)
+            if page is not None and page.keys != {key}:
+                raise RemovalRefusedError(f"Asked for {key}, CustomerGauge sent other records.")
+            return page
+
+        witness = self.comparison.witness
+        if witness is None:  # not one record came, maybe rightly, as of an emptied day
+            params = replace(everything, per_page=1).params()
+            page = next(client.pages(resource.path, params), None)
+            witness = _key_of(page) if page else None
+        witness = self._proof(witness)
+        for key in self.missing:
+            if (page := ask(key)) is None:
+                self.gone.append(key)
+                self._check_count()
+                yield _NOTHING
+            elif self._should_have_come(query, page, make_reader):
+                raise _incomplete(key)
+            else:
+                yield replace(page, rejected=())
+        if ask(witness) is None:
+            raise RemovalRefusedError(
+                f"CustomerGauge does not find {witness} either, which it has just sent."
+            )
+
+    def _all_again(
+        self, client: CustomerGaugeClient, resource: Resource, query: Query
+    ) -> Iterator[Page]:
+        """Reads keys alone, for an endpoint that cannot be asked for a record."""
+        missing, witness = {*self.missing}, self.comparison.witness
+        for page in client.pages(resource.path, replace(query, include=()).params()):
+            witness = _key_of(page) if witness is None else witness
+            if back := missing & page.keys:
+                raise _incomplete(min(back))
+            yield _NOTHING
+        self._proof(witness)
+        self.gone += self.missing
+        self._check_count()
+
+    def _should_have_come(
+        self, query: Query, page: Page, make_reader: Callable[[], Reader]
+    ) -> bool:
+        """Says whether a record that did not come is one that the query holds."""
+        if query.outbound_filter is not None:
+            return False  # nobody but CustomerGauge knows
+        if (moments := query.moments(self.clock)) is None:
+            return True
+        rows = page.data
+        if isinstance(rows, list):
+            rows = make_reader().rows_of_objects(rows)
+        moment = rows.field(query.period_field)[-1].as_py()
+        return moment is not None and moments[0] <= moment < moments[1]
+
+    def _check_count(self) -> None:
+        if len(self.gone) > self.most:
+            raise RemovalRefusedError(
+                f"More than {self.most:,} of {self.comparison.expected:,} records seem to be gone"
+                " from the account: that is taken for an error of the API.",
+                "Nothing was removed; what had changed was merged. If they were deleted, run again"
+                " with a larger --max-deletes (max_deletes).",
+            )
+
+    def _proof(self, witness: int | None) -> int:
+        """Returns a record that has come, as a proof that records do come."""
+        if witness is None:
+            raise RemovalRefusedError(
+                f"CustomerGauge sent no record at all, and {len(self.missing):,} are in the table.",
+                "Nothing was removed. If the account is empty, run once with --full-refresh"
+                " (full_refresh=True).",
+            )
+        return witness
+
+
+def _incomplete(key: int) -> RemovalRefusedError:
+    return RemovalRefusedError(f"The re-read was not complete: it lacked {key}, which is there.")
+
+
+def _key_of(page: Page) -> int | None:
+    """Returns the key of a record of a page; None if all entries are no records."""
+    return next((key for key in page.keys if isinstance(key, int)), None)
