@@ -14,6 +14,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ LOAD = READ["load.yml"]
 ON = LOAD[True]
 STEPS: list[dict[str, Any]] = LOAD["jobs"]["load"]["steps"]
 INPUTS = ON["workflow_dispatch"]["inputs"]
+HOURLY, NIGHTLY = (schedule["cron"] for schedule in ON["schedule"])
 SECRET = "SOURCES__CUSTOMERGAUGE__CREDENTIALS__CLIENT_"
 
 
@@ -44,7 +46,9 @@ def evaluate(text: str, contexts: Mapping[str, Mapping[str, str]]) -> str:
 
     def value(match: re.Match[str]) -> str:
         expression = match[1].replace("&&", " and ").replace("||", " or ").strip()
-        expression = re.sub(r"\b(inputs|secrets|vars)\.(\w+)", r"\1['\2']", expression)
+        expression = re.sub(
+            r"\b(inputs|secrets|vars|github\.event)\.(\w+)", r"\1['\2']", expression
+        ).replace("github.event", "event")
         return str(eval(expression, {}, dict(contexts)))  # noqa: S307 - of a file of our own
 
     return re.sub(r"\$\{\{(.*?)\}\}", value, text)
@@ -59,6 +63,7 @@ class Runner:
         secrets: The repository's secrets.
         variables: Its variables.
         inputs: What was chosen by hand; none for a run by the clock.
+        event: What has started it; `schedule` is the line of the clock.
         env: What the machine's environment has beside that.
     """
 
@@ -66,6 +71,7 @@ class Runner:
     secrets: Mapping[str, str]
     variables: Mapping[str, str] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+    event: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -117,6 +123,7 @@ class Runner:
         }
         contexts = {
             "inputs": defaultdict(str, self.inputs),
+            "event": defaultdict(str, self.event),
             "secrets": defaultdict(str, self.secrets),
             "vars": defaultdict(str, self.variables),
         }
@@ -292,11 +299,55 @@ def test_the_choices_are_those_of_the_command() -> None:
     assert {"bigquery", "snowflake"} < set(INPUTS["destination"]["options"])
 
 
+@pytest.mark.parametrize(
+    ("event", "inputs", "merged", "removed"),
+    [
+        ({"schedule": NIGHTLY}, {}, {"recent"}, {"recent"}),
+        ({}, {"reconcile": "true"}, {"recent", "old"}, {"recent", "old"}),
+        ({"schedule": HOURLY}, {}, set(), set()),
+    ],
+    ids=["every night", "by hand", "every hour"],
+)
+def test_every_night_what_changed_is_merged_and_what_is_gone_removed(
+    tmp_path: Path,
+    event: dict[str, str],
+    inputs: dict[str, str],
+    merged: set[str],
+    removed: set[str],
+) -> None:
+    with Sandbox(responses=20) as sandbox:
+        recent = f"{datetime.now(timezone.utc) - timedelta(days=3):%Y-%m-%d %H:%M:%S}"
+        cgids = [record["number_customergauge"] for record in sandbox.records]
+        edited = {"recent": cgids[0], "old": cgids[1]}
+        deleted = {"recent": cgids[2], "old": cgids[3]}
+        for which in (edited, deleted):
+            sandbox.edit(which["recent"], date_survey_response=recent)
+        runner = make_runner(tmp_path / "runner", sandbox)
+        assert runner.run(STEPS[-1:])[0] == 0
+        for cgid in edited.values():
+            sandbox.edit(cgid, email="edited")
+        for cgid in deleted.values():
+            sandbox.remove(cgid)
+
+        runner.event, runner.inputs = event, inputs
+        code, log = runner.run(STEPS[-1:])
+
+        assert code == 0, log
+        found = dict(
+            query(
+                tmp_path / "warehouse.duckdb", "SELECT number_customergauge, email FROM responses"
+            )
+        )
+        assert {which for which, cgid in edited.items() if found[cgid] == "edited"} == merged
+        assert {which for which, cgid in deleted.items() if cgid not in found} == removed
+
+
 def test_one_load_at_a_time_off_the_full_hour_and_never_cancelled() -> None:
-    (schedule,) = ON["schedule"]
-    minute, *others = schedule["cron"].split()
-    assert 5 < int(minute) < 55
-    assert others == ["*"] * 4
+    hourly, nightly = (schedule["cron"].split() for schedule in ON["schedule"])
+    assert hourly[1:] == ["*"] * 4
+    assert nightly[2:] == ["*"] * 3
+    assert 5 < int(hourly[0]) < int(nightly[0]) < 55
+    assert f'"$LOAD_SCHEDULE" == "{NIGHTLY}"' in STEPS[-1]["run"]
     assert LOAD["concurrency"]["cancel-in-progress"] is False
     assert "${{" not in LOAD["concurrency"]["group"]
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from dlt import Pipeline
 
     from customergauge_source import LoadSummary
+    from customergauge_source.load.summary import ReconcileSummary
+
+_IDS = 10
+"""Keys of each kind that are told; --json tells a thousand."""
 
 
 def loaded(summary: LoadSummary, pipeline: Pipeline, *, as_json: bool) -> None:
@@ -66,8 +70,11 @@ def committed(summary: LoadSummary | None) -> str:
 
 def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
     resources = summary.resources.items()
-    loaded = ", ".join(f"{it.records:,} {name}" for name, it in resources if it.records)
-    yield f"{f'Loaded {loaded} in' if loaded else 'No new records,'} {summary.seconds:.1f} s."
+    if summary.reconcile is not None:
+        yield from _reconciled(summary.reconcile, summary.seconds)
+    else:
+        loaded = ", ".join(f"{it.records:,} {name}" for name, it in resources if it.records)
+        yield f"{f'Loaded {loaded} in' if loaded else 'No new records,'} {summary.seconds:.1f} s."
     width = max(map(len, summary.tables), default=0)
     for name, rows in sorted(summary.tables.items()):
         yield f"  {name:<{width}}  {rows:>10,} rows"
@@ -95,6 +102,22 @@ def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
         look = f'duckdb.connect({path}, read_only=True).sql("{query}").show()'
         query = f"python -c {shlex.quote(f'import duckdb; {look}')}"
     yield f"look at it: {query}"
+
+
+def _reconciled(found: ReconcileSummary, seconds: float) -> Iterator[str]:
+    done = "Compared (dry run: nothing was changed)" if found.dry_run else "Reconciled"
+    yield f"{done}: {found.read:,} records read, in {seconds:.1f} s."
+    for name, it in found.resources.items():
+        kinds = {"added": it.added_ids, "changed": it.changed_ids, "deleted": it.deleted_ids}
+        counts = ", ".join(f"{getattr(it, kind):,} {kind}" for kind in kinds)
+        yield f"{name}: {counts}"
+        for kind, ids in kinds.items():
+            if ids:
+                more = getattr(it, kind) - len(ids[:_IDS])
+                named = ", ".join(map(str, ids[:_IDS])) + (f" and {more:,} more" if more else "")
+                yield f"  {kind}: {named}"
+    for reason in found.refused.values():
+        yield f"Without --dry-run this would end with exit code 4, and remove nothing: {reason}"
 
 
 def _duckdb_file(pipeline: Pipeline) -> str | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
 from dlt import Pipeline
+from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract import DltResource
 
 from customergauge_source.dlt_bridge import extraction
@@ -22,15 +24,52 @@ _AT_ONCE: Final = 10_000
 """Rows of an answer that are held at once."""
 
 
-def records_of(  # noqa: PLR0913 - what makes a record one that is expected
-    pipeline: Pipeline,
-    source: str,
-    resource: Resource,
-    *,
-    query: Query,
-    moments: tuple[datetime, datetime] | None,
-    scope: str,
-    cursors: Collection[str],
+@dataclass(frozen=True)
+class Question:
+    """What to ask a destination about the records of a resource.
+
+    Attributes:
+        resource: The resource.
+        query: What is read again.
+        moments: Where its period begins and has ended, if it has one.
+        scope: What it is read with.
+        cursors: The scopes that have a cursor.
+    """
+
+    resource: Resource
+    query: Query
+    moments: tuple[datetime, datetime] | None
+    scope: str
+    cursors: Collection[str]
+
+    def statement(self, sql: SqlClientBase[Any], columns: Collection[str]) -> tuple[str, list[str]]:
+        """Returns the statement for a table with these columns, and its parameters."""
+        column, table = sql.escape_column_name, sql.make_qualified_table_name
+        digest, ours = "NULL", ["1 = 1"] if {*self.cursors} <= {self.scope} else []
+        parameters = []
+        if DIGEST in columns:
+            done = f"SELECT load_id FROM {table('_dlt_loads')} WHERE status = 0"  # noqa: S608 - dlt's
+            digest = f"CASE WHEN {column('_dlt_load_id')} IN ({done}) THEN {column(DIGEST)} END"
+            of_older_release = [f"{column(SCOPE)} IS NULL" for _ in ours]
+            ours = [f"{column(SCOPE)} = %s", *of_older_release]
+            parameters.append(self.scope)
+        expected = [f"({' OR '.join(ours or ['1 = 0'])})"]
+        if self.moments is not None:
+            start, end = (moment.isoformat() for moment in self.moments)
+            day = column(str(self.query.period_field))
+            expected.append(f"{day} >= '{start}' AND {day} < '{end}'")
+        key = column(self.resource.key)
+        if self.query.number_customergauge is not None:
+            expected.append(f"{key} = {self.query.number_customergauge}")
+        statement = (
+            f"SELECT {key}, {digest}, CASE WHEN {' AND '.join(expected)} THEN 1 ELSE 0 END"  # noqa: S608 - ours
+            f" FROM {table(self.resource.name)} ORDER BY {key}"
+        )
+        return statement, parameters
+
+
+def records_of(
+    pipeline: Pipeline, source: str, question: Question
 ) -> Iterator[tuple[int, int | None, bool]]:
     """Yields key, digest, and whether a re-read has to bring it, of each record in a table.
 
@@ -41,32 +80,12 @@ def records_of(  # noqa: PLR0913 - what makes a record one that is expected
     may have left it without its children.
     """
     schema = pipeline.schemas.get(source)
-    table: Mapping[str, Any] = schema.tables.get(resource.name, {}) if schema else {}
-    columns = table.get("columns", {})
-    if not columns:
+    table: Mapping[str, Any] = schema.tables.get(question.resource.name, {}) if schema else {}
+    if not (columns := table.get("columns", {})):
         return
     with pipeline.sql_client() as sql:
-        column = sql.escape_column_name
-        digest, ours = "NULL", ["1 = 1"] if {*cursors} <= {scope} else []
-        arguments: list[object] = []
-        if DIGEST in columns:
-            loads = sql.make_qualified_table_name("_dlt_loads")
-            done = f"SELECT load_id FROM {loads} WHERE status = 0"  # noqa: S608 - dlt's own
-            digest = f"CASE WHEN {column('_dlt_load_id')} IN ({done}) THEN {column(DIGEST)} END"
-            ours = [f"{column(SCOPE)} = %s", *(f"{column(SCOPE)} IS NULL" for _ in ours)]
-            arguments.append(scope)
-        expected = [f"({' OR '.join(ours or ['1 = 0'])})"]
-        if moments is not None:
-            day, (start, end) = column(str(query.period_field)), moments
-            expected.append(f"{day} >= '{start.isoformat()}' AND {day} < '{end.isoformat()}'")
-        if query.number_customergauge is not None:
-            expected.append(f"{column(resource.key)} = {query.number_customergauge}")
-        statement = (
-            f"SELECT {column(resource.key)}, {digest},"  # noqa: S608 - names and days of ours
-            f" CASE WHEN {' AND '.join(expected)} THEN 1 ELSE 0 END"
-            f" FROM {sql.make_qualified_table_name(resource.name)} ORDER BY 1"
-        )
-        with sql.execute_query(statement, *arguments) as cursor:
+        statement, parameters = question.statement(sql, columns)
+        with sql.execute_query(statement, *parameters) as cursor:
             while rows := cursor.fetchmany(_AT_ONCE):
                 for key, number, is_expected in rows:
                     yield int(key), None if number is None else int(number), bool(is_expected)

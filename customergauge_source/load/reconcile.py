@@ -118,15 +118,14 @@ class Reconciliation(Load):
     def _compare(self, reader: ResourceReader) -> Comparison:
         resource = reader.resource
         query = resource.part_of(reader.query)
-        records = stored.records_of(
-            self.pipeline,
-            self.source.name,
+        question = stored.Question(
             resource,
-            query=query,
-            moments=query.moments(zone(reader.timezone)),
-            scope=reader.scope(),
-            cursors=self._states.get(resource.name, {}).get("cursors", {}),
+            query,
+            query.moments(zone(reader.timezone)),
+            reader.scope(),
+            self._states.get(resource.name, {}).get("cursors", {}),
         )
+        records = stored.records_of(self.pipeline, self.source.name, question)
         return Comparison(resource.key, records, is_dry=self.dry_run)
 
     def _confirm(

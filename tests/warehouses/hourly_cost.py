@@ -1,6 +1,7 @@
-"""Count what one hourly run costs in a warehouse: statements, and bytes billed or scanned.
+"""Count what a run costs in a warehouse: statements, and bytes billed or scanned.
 
     python -m tests.warehouses.hourly_cost [--responses 100000] [--new 50] [--again 0]
+                                           [--changed 20] [--gone 5]
 
 The statements are those that dlt's own merge jobs make of the real schema; the sizes those of the
 tables that the sandbox's responses fill, in BigQuery's logical bytes: 2 and the UTF-8 length for
@@ -13,6 +14,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import timezone
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,9 @@ from dlt.destinations.impl.snowflake.snowflake import SnowflakeMergeJob
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 
 from customergauge_source import load_in_checkpoints
+from customergauge_source.dlt_bridge.stored import Question
+from customergauge_source.resources.query import Query
+from customergauge_source.resources.responses import RESPONSES
 from customergauge_source.sandbox import Sandbox
 from tests.support import DATASET, make_pipeline, make_source
 from tests.warehouses.billing import MEGABYTE, Statement, bigquery_bytes, parse, scanned_bytes
@@ -110,12 +115,14 @@ class Account:
         return int(number)
 
 
-def statements(account: Account, warehouse: str, strategy: str) -> list[Statement]:
-    """Return the statements of dlt's merge of a load package."""
+def statements(
+    account: Account, warehouse: str, strategy: str, tables: list[str] | None = None
+) -> list[Statement]:
+    """Return the statements of dlt's merge of a load package; by default into all tables."""
     job, destination = _destination(warehouse)
     config = destination.spec(credentials=None)._bind_dataset_name("data")  # noqa: SLF001 - dlt's way
     client = destination.client(account.schema, config)
-    chain = [client.prepare_load_table(table) for table in account.tables]
+    chain = [client.prepare_load_table(table) for table in tables or account.tables]
     for table in chain:
         table["x-merge-strategy"] = strategy
     made = job.generate_sql(chain, client.sql_client)
@@ -166,6 +173,40 @@ def bigquery_table(account: Account, new: int, again: int) -> Iterator[str]:
     yield f"| besides, in each: dlt's own tables | {count} | {least} | {least} | {cost:.2f} |"
 
 
+def reconcile_table(account: Account, changed: int, gone: int) -> Iterator[str]:
+    """Yield the lines of the table for reconciling in BigQuery, in the layout that is ours."""
+    yield "| BigQuery: a reconciliation | statements | MB billed |"
+    yield "|---|---:|---:|"
+    loads = {"_dlt_loads": {"load_id": 20 * _HOURS, "status": 8 * _HOURS}}
+    asked = parse(question(account), "bigquery", "data_staging")
+    compared = bigquery_bytes(asked, {**account.sizes, **loads}, {})
+    yield f"| nothing differs | 1 | {compared / MEGABYTE:,.0f} |"
+    made = statements(account, "bigquery", STRATEGIES[0])
+    noted = statements(account, "bigquery", STRATEGIES[0], [f"deleted_{account.tables[0]}"])
+    layout = dict(layouts(account, changed))["`responses` by month"]
+    merged = sum(bigquery_bytes(it, account.with_staging(changed), layout) for it in made)
+    yield f"| besides, if something changed | {len(made)} | {merged / MEGABYTE:,.0f} |"
+    layout = dict(layouts(account, gone))["`responses` by month"]
+    removed = sum(bigquery_bytes(it, account.with_staging(gone), layout) for it in made)
+    removed += sum(bigquery_bytes(it, {}, {}) for it in noted)
+    count = len(made) + len(noted)
+    yield f"| besides, if something is gone | {count} | {removed / MEGABYTE:,.0f} |"
+
+
+def question(account: Account) -> str:
+    """Return what is asked before a period is read again."""
+    _, destination = _destination("bigquery")
+    config = destination.spec(credentials=None)._bind_dataset_name("data")  # noqa: SLF001 - dlt's way
+    client = destination.client(account.schema, config)
+    query = Query(
+        period_field="date_survey_response", start_date="2026-10-01", end_date="2026-10-30"
+    )
+    asked = Question(RESPONSES, query, query.moments(timezone.utc), "scope", ())
+    columns = account.schema.get_table_columns("responses")
+    statement, _ = asked.statement(client.sql_client, columns)
+    return statement.replace("%s", "'scope'")
+
+
 def snowflake_table(account: Account, new: int) -> Iterator[str]:
     """Yield the lines of the table for Snowflake."""
     yield "| Snowflake: strategy | statements | MB scanned | rows scanned |"
@@ -194,6 +235,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--responses", type=int, default=100_000, help="in the tables")
     parser.add_argument("--new", type=int, default=50, help="that the run loads")
     parser.add_argument("--again", type=int, default=0, help="of them, there already")
+    parser.add_argument("--changed", type=int, default=20, help="that a reconciliation merges")
+    parser.add_argument("--gone", type=int, default=5, help="that it removes")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="hourly-cost-") as folder:
         account = Account(Path(folder), options.responses)
@@ -201,6 +244,7 @@ def main(arguments: list[str] | None = None) -> int:
         tables_table(account),
         bigquery_table(account, options.new, options.again),
         snowflake_table(account, options.new),
+        reconcile_table(account, options.changed, options.gone),
     ):
         sys.stdout.write("\n".join([*lines, "", ""]))
     return 0
