@@ -15,12 +15,12 @@ from dlt.extract import DltResource
 from customergauge_source.api.client import CustomerGaugeClient
 from customergauge_source.api.page import Decoder, Page
 from customergauge_source.api.read_ahead import Feed
+from customergauge_source.api.reread import Reread
 from customergauge_source.dlt_bridge import extraction, memory
 from customergauge_source.dlt_bridge.catalog import reader_maker
 from customergauge_source.dlt_bridge.refusals import check_pipeline, check_steps
 from customergauge_source.dlt_bridge.tables_step import TablesStep
 from customergauge_source.exceptions import ApiError, ConfigurationError, TokenRefusedError
-from customergauge_source.rereading import Reread
 from customergauge_source.resources.positions import Position, scope_of
 from customergauge_source.resources.query import Query, zone
 from customergauge_source.resources.resource import Resource

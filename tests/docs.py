@@ -17,7 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from customergauge_source.resources import RESOURCES
-from customergauge_source.tables.shape import REJECTED_RECORDS, REJECTED_VALUES, Shape
+from customergauge_source.tables.shape import (
+    DELETED_RECORDS,
+    REJECTED_RECORDS,
+    REJECTED_VALUES,
+    Shape,
+)
 from tests.support import ROOT
 
 PACKAGE = ROOT / "customergauge_source"
@@ -115,6 +120,8 @@ def generated() -> Iterator[tuple[str, str, str]]:
     for it in RESOURCES:
         tables = [(name, shape) for name, _, shape in it.record.tables(it.name)]
         yield "docs/tables.md", f"columns of {it.name}", "\n".join(_column_tables(tables))
+    removed = [("deleted_…", DELETED_RECORDS)]
+    yield "docs/tables.md", "columns of what was removed", "\n".join(_column_tables(removed))
     rejected = [("…__rejected_values", REJECTED_VALUES), ("rejected_records", REJECTED_RECORDS)]
     yield "docs/tables.md", "columns of what was rejected", "\n".join(_column_tables(rejected))
 

@@ -12,9 +12,12 @@ import pytest
 from customergauge_source.resources import RESPONSES
 from customergauge_source.sandbox import Sandbox
 from customergauge_source.tables.shape import (
+    DELETED,
+    DIGEST,
     REJECTED_RECORDS,
     REJECTED_VALUES,
     SCALAR,
+    SCOPE,
     DataType,
     Shape,
 )
@@ -71,7 +74,8 @@ TYPES = {
     "bool": "BOOLEAN",
     "timestamp": "TIMESTAMP WITH TIME ZONE",
 }
-ROOT = {"_dlt_load_id": "VARCHAR", "_dlt_id": "VARCHAR"}
+BESIDE = {"_dlt_load_id": "VARCHAR", "_dlt_id": "VARCHAR"}
+ROOT = {**BESIDE, DIGEST: "BIGINT", SCOPE: "VARCHAR", DELETED: "BOOLEAN"}
 NESTED = {
     KEY: "BIGINT",
     **dict.fromkeys(("_dlt_root_id", "_dlt_parent_id", "_dlt_id"), "VARCHAR"),
@@ -87,7 +91,7 @@ COLUMNS = {
     for table, (shape, parent) in SHAPES.items()
     for name, kind in [
         *((name, TYPES[column.type]) for name, column in shape.columns()),
-        *(NESTED if parent else ROOT).items(),
+        *(NESTED if parent else ROOT if table == "responses" else BESIDE).items(),
     ]
 }
 BARE = {KEY: 1}

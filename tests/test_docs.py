@@ -116,7 +116,11 @@ def test_modules_and_columns_are_those_of_the_program(page: str, marker: str, te
 
 def test_the_tree_of_the_readme_has_every_table() -> None:
     tree = next(block for block, _ in blocks("text") if block.startswith("responses "))
-    tables = {"rejected_records", *(f"{it.name}__rejected_values" for it in RESOURCES)}
+    tables = {
+        "deleted_responses",
+        "rejected_records",
+        *(f"{it.name}__rejected_values" for it in RESOURCES),
+    }
     tables |= {name for it in RESOURCES for name, *_ in it.record.tables(it.name)}
     assert sorted(re.findall(r"^[ │├└─]*(\w+)", tree, re.MULTILINE)) == sorted(tables)
 
@@ -150,8 +154,10 @@ def test_every_exit_code_is_in_the_docs_and_in_the_help() -> None:
 def test_the_json_summary_has_the_keys_of_the_docs(command: Command) -> None:
     with Sandbox(responses=5) as sandbox:
         summary = command(sandbox, "--json").summary
+        found = command(sandbox, "--json", "--reconcile").summary["reconcile"]
+    told = {*summary, *summary["resources"]["responses"], "reconcile", *found}
     text = section(OPERATIONS, "The summary as JSON").strip().split("\n\n")[0]
-    assert {*summary, *summary["resources"]["responses"]} == set(re.findall(r"`(\w+)`", text))
+    assert told == set(re.findall(r"`(\w+)`", text))
 
 
 def test_the_first_command_says_what_the_readme_shows(loaded: tuple[Path, str]) -> None:

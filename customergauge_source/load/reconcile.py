@@ -14,13 +14,13 @@ from typing import Final
 from dlt import Pipeline
 from dlt.extract import DltSource
 
+from customergauge_source.api.reread import Confirmation, Reread
 from customergauge_source.dlt_bridge import stored
 from customergauge_source.exceptions import ConfigurationError, RemovalRefusedError
 from customergauge_source.load.checkpoints import Load
 from customergauge_source.load.explain import told_as_ours
 from customergauge_source.load.summary import LoadSummary, ReconcileSummary
 from customergauge_source.reading import ResourceReader
-from customergauge_source.rereading import Confirmation, Reread
 from customergauge_source.resources.query import zone
 from customergauge_source.settings import CHECKPOINT_PAGES
 from customergauge_source.tables.comparison import Comparison

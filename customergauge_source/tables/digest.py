@@ -34,13 +34,13 @@ def _number(text: bytes) -> int:
 
 
 def _texts(rows: pa.StructArray) -> pa.StringArray:
-    """Returns each row as one text, in which every value stands with its name and its length."""
+    """Returns each row as one text, in which every value stands behind its name and its length."""
     parts = [pa.repeat(pa.scalar(""), len(rows))]
     for name, values in sorted(zip(rows.type.names, rows.flatten(), strict=True)):
         texts = _joined(values) if pa.types.is_list(values.type) else _text_of(values)
         length = pc.binary_length(texts).cast(pa.string())
         parts.append(pc.fill_null(pc.binary_join_element_wise(name, length, texts, ":"), ""))
-    return pc.binary_join_element_wise(*parts, ",")
+    return pc.binary_join_element_wise(*parts, "")
 
 
 def _joined(lists: pa.ListArray) -> pa.StringArray:

@@ -1,0 +1,332 @@
+"""`--reconcile` with an API that lies or fails, killed at any moment, and beside another run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from customergauge_source.sandbox import Fault, Sandbox
+from customergauge_source.sandbox.faults import KINDS, RETRYABLE, TOKEN
+from customergauge_source.sandbox.tokens import TOKEN_PATH
+from tests.command import Command, until
+from tests.killed_at import KILL_AT
+from tests.scripted import TOKEN as A_TOKEN
+from tests.scripted import Reply, Scripted, scripted
+from tests.support import at_length, environment, start_load
+from tests.test_reconcile import (
+    EDITS,
+    KEY,
+    OPTIONS,
+    RESPONSES,
+    cgids,
+    found,
+    ids,
+    load_once,
+    marked,
+    noted,
+    run,
+    tables_with,
+)
+from tests.truth import differences, loaded, stored_cursor
+
+TRIES = 5
+IMPATIENT = {"RUNTIME__REQUEST_TIMEOUT": "0.3", "RUNTIME__REQUEST_BACKOFF_FACTOR": "0.001"}
+PAGES = -(-RESPONSES // 20) + 1
+STAGED = r'INSERT INTO "customergauge_data_staging"\.'
+MOMENTS = {
+    "asked, and not noted": f'sql< {STAGED}"deleted_responses"',
+    "noted, and that not committed": r'sql> DELETE FROM "customergauge_data"\."deleted_responses"',
+    "noted, and not removed": f'sql< {STAGED}"responses" ',
+    "removed, and that not committed": "sql> CREATE TEMPORARY TABLE responses_delete",
+}
+EVENTS = [f"event {number}" for number in range(20, 1400, 20)]  # of which a run has about so many
+
+
+@pytest.fixture(scope="module")
+def first_load(
+    fork_server: subprocess.Popen[str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """What `load_once` returns; the destination is the only memory, so a copy goes on."""
+    return load_once(fork_server, tmp_path_factory.mktemp("loaded"))
+
+
+@pytest.fixture
+def sandbox(command: Command, first_load: Path) -> Iterator[Sandbox]:
+    """An account of which everything is in the command's DuckDB file."""
+    shutil.copyfile(first_load, command.file)
+    with Sandbox(responses=RESPONSES) as running:
+        yield running
+
+
+Answer = Callable[[list[Any], int], tuple[int, list[Any]]]
+
+
+@dataclass
+class Liar:
+    """An API that answers as the account would, but for what it gets wrong.
+
+    Attributes:
+        records: What the account has.
+        ends_after: Records after which the feed ends.
+        by_cgid: Returns status and records of an answer about a CGID.
+    """
+
+    records: list[Any]
+    ends_after: int | None = None
+    by_cgid: Answer = lambda records, cgid: (200, [it for it in records if it[KEY] == cgid])
+
+    def answer(self, path: str, _authorization: str, _body: str) -> Reply:
+        """Answers a request; a cursor counts records."""
+        if path == TOKEN_PATH:
+            return A_TOKEN
+        asked = {name: int(values[0]) for name, values in parse_qs(urlsplit(path).query).items()
+                 if values[0].isdecimal()}  # fmt: skip
+        begin, status = asked.get("cursor", 0), 200
+        rows = self.records[begin : self.ends_after][: asked["per_page"]]
+        if KEY in asked:
+            status, rows = self.by_cgid(self.records, asked[KEY])
+            rows = [] if begin else rows
+        body = {"data": rows, "cursor": {"next": begin + len(rows)}}
+        return Reply(json.dumps(body).encode(), status)
+
+
+@contextmanager
+def serving(liar: Liar) -> Iterator[Scripted]:
+    """Serves an account's records under the account's own client id."""
+    with scripted(liar.answer, client_secret=Sandbox.client_secret) as server:
+        yield replace(server, client_id=Sandbox.client_id)
+
+
+def of_page(records: list[Any], _cgid: int) -> tuple[int, list[Any]]:
+    return 200, records[:20]
+
+
+def of_another(records: list[Any], _cgid: int) -> tuple[int, list[Any]]:
+    return 200, records[-1:]
+
+
+def nothing(_records: list[Any], _cgid: int) -> tuple[int, list[Any]]:
+    return 200, []
+
+
+def not_found(_records: list[Any], _cgid: int) -> tuple[int, list[Any]]:
+    return 404, []
+
+
+def more_than(records: list[Any], cgid: int) -> tuple[int, list[Any]]:
+    return 200, [it for it in records if it[KEY] >= cgid]
+
+
+LIES: dict[str, dict[str, Any]] = {
+    "the feed ends early": {"ends_after": 60},
+    "the feed ends early, and no CGID is known": {"ends_after": 60, "by_cgid": nothing},
+    "the feed is empty, and each CGID is known": {"ends_after": 0},
+    "the CGID is ignored": {"by_cgid": of_page},
+    "another record comes": {"by_cgid": of_another},
+    "more records come": {"by_cgid": more_than},
+    "no CGID is known": {"by_cgid": nothing},
+    "a CGID is refused": {"by_cgid": not_found},
+}
+
+
+@pytest.mark.parametrize(
+    "lie", at_length(LIES, short=["the feed ends early", "the CGID is ignored", "no CGID is known"])
+)
+def test_an_api_that_cannot_be_trusted_removes_nothing(
+    command: Command, sandbox: Sandbox, lie: str
+) -> None:
+    before = sandbox.records
+    edited = before[0] | {"tags": [], "nps": 6, "status": "edited"}
+    with serving(Liar([edited, *before[1:50], *before[53:]], **LIES[lie])) as server:
+        ended = command(server, *OPTIONS, "--reconcile")
+        assert ended.code == 4, ended.err
+        what, remedy = ended.err.splitlines()[-2:]
+        assert what.startswith("Error: responses: ")
+        assert remedy.startswith("What to do: ")
+        assert noted(command.file) == []
+        comes = LIES[lie].get("ends_after") != 0
+        assert differences(command.file, [edited if comes else before[0], *before[1:]]) == []
+
+        dry = command(server, *OPTIONS, "--reconcile", "--dry-run")
+        if LIES[lie].get("by_cgid") is not_found:
+            assert dry.code == 4
+        else:
+            assert found(dry)["deleted"] == 0
+            assert found(dry)["refused"]["responses"] in what
+        assert noted(command.file) == []
+
+
+@pytest.mark.parametrize("responses", at_length([50, 300], short=[50]))
+def test_an_empty_account_empties_no_table(command: Command, responses: int) -> None:
+    with Sandbox(responses=responses) as before:
+        assert command(before, *OPTIONS).code == 0
+        cursor, records = stored_cursor(command.file), before.records
+    with Sandbox(responses=0) as empty:
+        dry = found(run(command, empty, "--dry-run"))
+        assert (dry["read"], dry["deleted"]) == (0, 0)
+        assert "no record at all" in dry["refused"]["responses"]
+        for options in ((), ("--max-deletes", "1000"), ("--days", "3000")):
+            ended = run(command, empty, *options)
+            assert ended.code == 4, ended.err
+            assert f"{responses:,} are in the table" in ended.err
+        assert differences(command.file, records) == []
+        assert noted(command.file) == []
+        assert stored_cursor(command.file) == cursor
+
+
+def test_an_empty_account_equals_empty_tables(command: Command) -> None:
+    with Sandbox(responses=0) as empty:
+        assert ids(found(run(command, empty))) == ([], [], [])
+        assert command(empty, *OPTIONS).code == 0
+        assert ids(found(run(command, empty))) == ([], [], [])
+        assert ids(found(run(command, empty, "--days", "3"))) == ([], [], [])
+
+
+def test_an_empty_feed_empties_neither_non_responses_nor_cases(
+    command: Command, sandbox: Sandbox
+) -> None:
+    assert sandbox.records
+    counted = {}
+    for name in ("non_responses", "close_loop"):
+        with Sandbox(responses=0) as empty:
+            ended = run(command, empty, "--resources", name)
+            assert ended.code == 4, ended.err
+            assert f"Error: {name}: CustomerGauge sent no record at all" in ended.err
+        counted[name] = noted(command.file, f"deleted_{name}")
+    assert counted == {"non_responses": [], "close_loop": []}
+
+
+def test_a_resource_that_is_refused_keeps_no_other_from_being_reconciled(
+    command: Command, sandbox: Sandbox
+) -> None:
+    gone = cgids(sandbox.records)[4]
+    unanswered = cgids(sandbox.records_of("non-responses"))
+    sandbox.remove(gone)
+    for cgid in unanswered[:3]:
+        sandbox.remove(cgid, feed="non-responses")
+    resources = ("--resources", "non_responses", "responses", "--max-deletes", "2")
+    dry = found(run(command, sandbox, *resources, "--dry-run"))
+    assert (dry["deleted_ids"], [*dry["refused"]]) == ([gone], ["non_responses"])
+    ended = run(command, sandbox, *resources)
+
+    assert ended.code == 4
+    assert "Error: non_responses: More than 2 of " in ended.err
+    assert noted(command.file) == [gone]
+    assert noted(command.file, "deleted_non_responses") == []
+    assert differences(command.file, sandbox.records) == []
+
+
+def change(sandbox: Sandbox) -> list[int]:
+    """Edits thirty responses and removes five, whose CGIDs it returns, sorted."""
+    chosen = cgids(sandbox.records)[20:55]
+    for place, cgid in enumerate(chosen[:30]):
+        sandbox.edit(cgid, **EDITS[place % len(EDITS)])
+    for cgid in chosen[30:]:
+        sandbox.remove(cgid)
+    return sorted(chosen[30:])
+
+
+def befall(sandbox: Sandbox, kind: str, pages: int) -> None:
+    """Plans a fault after some more pages; one that passes lasts until all tries are used up."""
+    effect = kind.removeprefix(TOKEN)
+    times = TRIES if effect in {*RETRYABLE, "hang"} else 1
+    page = sandbox.pages_served + pages
+    if kind != effect:
+        sandbox.inject(Fault("401", page=page))
+        page = len(sandbox.tokens) + 2
+    sandbox.inject(Fault(kind, page=page, times=times, retry_after=0))
+
+
+@pytest.mark.parametrize(
+    "kind", at_length(KINDS, short=["404", "null-data", "cursor-absent", "truncate"])
+)
+def test_no_fault_removes_what_is_alive_and_a_later_run_ends_with_the_truth(
+    command: Command, sandbox: Sandbox, kind: str
+) -> None:
+    gone = change(sandbox)
+    alive = {*cgids(sandbox.records)}
+    for pages in (3, PAGES + 3):  # amid the re-read, and amid the requests by CGID
+        befall(sandbox, kind, pages)
+        ended = command(sandbox, *OPTIONS, "--reconcile", **IMPATIENT)
+        assert ended.code in {0, 3, 4}, ended.err
+        assert "Traceback" not in ended.err
+        assert alive <= {*loaded(command.file)}
+        assert noted(command.file) == (gone if ended.code == 0 else [])
+
+    found(run(command, sandbox))
+    assert differences(command.file, sandbox.records) == []
+    assert noted(command.file) == gone
+
+
+@pytest.mark.parametrize("event", at_length(EVENTS, short=["event 460", "event 980"]))
+def test_a_kill_at_any_event_leaves_what_the_next_run_completes(
+    command: Command, sandbox: Sandbox, event: str
+) -> None:
+    gone, cursor = change(sandbox), stored_cursor(command.file)
+    sandbox.arrive(5)
+    packages = ("--checkpoint-pages", "2")
+    died = command(sandbox, *OPTIONS, *packages, "--reconcile", **{KILL_AT: event})
+    assert died.code in {0, -signal.SIGKILL}, died.err
+    if int(event.split()[1]) % 40:
+        shutil.rmtree(command.folder / "dlt", ignore_errors=True)
+    ended = run(command, sandbox, *packages)
+
+    found(ended)
+    assert differences(command.file, sandbox.records) == []
+    assert noted(command.file) == gone
+    assert tables_with(command.file, *gone) == {"deleted_responses"}
+    assert marked(command.file) == []
+    assert stored_cursor(command.file) == cursor
+
+
+@pytest.mark.parametrize("is_wiped", [True, False], ids=["wiped", "kept"])
+@pytest.mark.parametrize("moment", at_length(MOMENTS, short=["noted, and not removed"]))
+def test_a_kill_between_note_and_removal_is_made_good(
+    command: Command, sandbox: Sandbox, moment: str, *, is_wiped: bool
+) -> None:
+    before = sandbox.records
+    gone = sorted(cgids(before[30:36]))
+    for cgid in gone:
+        sandbox.remove(cgid)
+    died = command(sandbox, *OPTIONS, "--reconcile", **{KILL_AT: MOMENTS[moment]})
+    assert died.code == -signal.SIGKILL, died.err
+    if moment == "noted, and not removed":
+        assert noted(command.file) == gone
+        assert differences(command.file, before) == []
+    if is_wiped:
+        shutil.rmtree(command.folder / "dlt")
+    # A run of another kind may come first.
+    sandbox.arrive(2)
+    assert command(sandbox, *OPTIONS).code == 0
+
+    found(run(command, sandbox))
+    assert differences(command.file, sandbox.records) == []
+    assert noted(command.file) == gone
+    assert tables_with(command.file, *gone) == {"deleted_responses"}
+
+
+def test_a_second_run_is_kept_out_with_6_whichever_of_them_reconciles(
+    command: Command, sandbox: Sandbox
+) -> None:
+    sandbox.remove(sandbox.records[3][KEY])
+    sandbox.inject(Fault("hang", page=5))
+    patient = environment(command.folder, sandbox, RUNTIME__REQUEST_TIMEOUT="4")
+    with start_load(command.folder, *OPTIONS, "--reconcile", env=patient) as first:
+        until(lambda: sandbox.data_requests and sandbox.data_requests[-1].status is None)
+        for options in ((), ("--reconcile",), ("--reconcile", "--dry-run")):
+            ended = command(sandbox, *OPTIONS, *options)
+            assert ended.code == 6, ended.err
+        assert len(sandbox.token_requests) == 1
+        _, err = first.communicate()
+    assert first.returncode == 0, err
+    assert differences(command.file, sandbox.records) == []
