@@ -11,7 +11,8 @@ from typing import Any
 
 import dlt
 
-from customergauge_source import LoadSummary, load_in_checkpoints
+from customergauge_source import LoadSummary, load_in_checkpoints, reconcile
+from customergauge_source.load.summary import ReconcileSummary
 from customergauge_source.sandbox import Sandbox
 from tests.support import make_source
 
@@ -49,6 +50,19 @@ class Trial:
     def load(self, sandbox: Sandbox, **arguments: Any) -> LoadSummary:
         """Load what is new."""
         return load_in_checkpoints(self.pipeline(), make_source(sandbox, **arguments))
+
+    def reconcile(
+        self, sandbox: Sandbox, period: tuple[str, str] | None = None, **arguments: Any
+    ) -> ReconcileSummary:
+        """Make the tables what the account is, or was in a period of answers."""
+        bounds: dict[str, str] = {}
+        if period:
+            bounds = {"start_date": period[0], "end_date": period[1]}
+            bounds["period_field"] = "date_survey_response"
+        source = make_source(sandbox, **bounds)
+        found = reconcile(self.pipeline(), source, **arguments).reconcile
+        assert found is not None
+        return found
 
     def forget(self) -> None:
         """Wipe the working directory, as a runner does that is thrown away."""
