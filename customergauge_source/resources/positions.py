@@ -96,7 +96,7 @@ class Position:
         if added := sorted(self._include - {*self._entry.get("include", self._include)}):
             logger.warning(
                 "include now has %s: records loaded before came without. Run once with"
-                " --reconcile (reconcile) to load them again, complete.",
+                " --full-refresh (full_refresh=True) to load them again, complete.",
                 ", ".join(added),
             )
 
