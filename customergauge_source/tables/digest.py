@@ -14,38 +14,39 @@ import pyarrow.compute as pc
 from customergauge_source.tables.arrow import lengths_of, make_lists, make_struct
 from customergauge_source.tables.shape import DIGEST
 
-NONE: Final = 0
-"""What no row has as its digest."""
+_END: Final = "\0"
+"""Ends each name and value; it is in none, as NUL characters are replaced before."""
 
 
 def with_digest(rows: pa.StructArray) -> pa.StructArray:
-    """Returns rows with their digest as one more field.
+    """Returns rows with their digest, 64 bits, as one more field.
 
     What is null or an empty list does not count, nor does the order of the fields: a field that
     other records of a page have, and this one lacks, changes nothing.
     """
+    texts = _texts(rows).cast(pa.binary()).to_pylist()
+    digests = b"".join(blake2b(text, digest_size=8).digest() for text in texts)
+    numbers = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(digests)])
     columns = [*zip(rows.type.names, rows.flatten(), strict=True)]
-    digests = [_number(it) for it in _texts(rows).cast(pa.binary()).to_pylist()]
-    return make_struct([*columns, (DIGEST, pa.array(digests, pa.int64()))], len(rows))
-
-
-def _number(text: bytes) -> int:
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True) or 1
+    return make_struct([*columns, (DIGEST, numbers)], len(rows))
 
 
 def _texts(rows: pa.StructArray) -> pa.StringArray:
-    """Returns each row as one text, in which every value stands behind its name and its length."""
-    parts = [pa.repeat(pa.scalar(""), len(rows))]
+    """Returns each row as one text, in which every value stands behind its name."""
+    parts = [pa.repeat(pa.scalar("{"), len(rows))]
     for name, values in sorted(zip(rows.type.names, rows.flatten(), strict=True)):
-        texts = _joined(values) if pa.types.is_list(values.type) else _text_of(values)
-        length = pc.binary_length(texts).cast(pa.string())
-        parts.append(pc.fill_null(pc.binary_join_element_wise(name, length, texts, ":"), ""))
-    return pc.binary_join_element_wise(*parts, "")
+        if pa.types.is_list(values.type):
+            start, texts = f"[{name}", _joined(values)
+        else:
+            start, texts = f"={name}", _text_of(values)
+        if texts.null_count < len(texts):
+            parts.append(pc.binary_join_element_wise(start, texts, "", _END))
+    return pc.binary_join_element_wise(*parts, "", null_handling="skip")
 
 
 def _joined(lists: pa.ListArray) -> pa.StringArray:
     lengths = lengths_of(lists)
-    joined = pc.binary_join(make_lists(lengths, _texts(pc.list_flatten(lists))), ";")
+    joined = pc.binary_join(make_lists(lengths, _texts(pc.list_flatten(lists))), "")
     return pc.if_else(pc.equal(lengths, 0), pa.scalar(None, pa.string()), joined)
 
 
