@@ -6,7 +6,7 @@ Every error says in one line what happened (`str(error)`) and in one line what t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from dlt.extract.exceptions import DltSourceException
@@ -99,12 +99,20 @@ class ApiContractError(ApiError):
 
 
 class RemovalRefusedError(ApiContractError):
-    """Records seem to be gone from the account, and it cannot be trusted that they are."""
+    """Records seem to be gone from the account, and it cannot be trusted that they are.
+
+    Attributes:
+        gone: Those that would be removed, were they not so many.
+    """
 
     default_remedy = (
         "Nothing was removed; what had changed was merged. Run again; if it lasts, show the message"
         " to CustomerGauge support."
     )
+
+    def __init__(self, message: str, remedy: str | None = None, gone: Sequence[int] = ()) -> None:
+        super().__init__(message, remedy)
+        self.gone = gone
 
 
 class UnknownFieldError(ApiContractError):

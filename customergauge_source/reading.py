@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
@@ -15,7 +14,7 @@ from dlt.extract import DltResource
 from customergauge_source.api.client import CustomerGaugeClient
 from customergauge_source.api.page import Decoder, Page
 from customergauge_source.api.read_ahead import Feed
-from customergauge_source.api.reread import Reread
+from customergauge_source.api.reread import Confirmation, Reread
 from customergauge_source.dlt_bridge import extraction, memory
 from customergauge_source.dlt_bridge.catalog import reader_maker
 from customergauge_source.dlt_bridge.refusals import check_pipeline, check_steps
@@ -58,7 +57,7 @@ class ResourceReader:
         # How load packages are cut, and the feed that is read on between them: see `in_packages`.
         self._package_pages: int | None = None
         self._max_pages: int | None = None
-        self._reread: Reread | None = None
+        self._reread: Reread | Confirmation | None = None
         self._feed: Feed | None = None
 
     def as_dlt_resource(self, *, selected: bool) -> DltResource:
@@ -92,7 +91,7 @@ class ResourceReader:
         self,
         pages: int | None = None,
         max_pages: int | None = None,
-        reread: Reread | None = None,
+        reread: Reread | Confirmation | None = None,
     ) -> Iterator[None]:
         """Cuts load packages, and reads on between them.
 
@@ -137,10 +136,11 @@ class ResourceReader:
             return
         state = dlt.current.resource_state()
         self.check_zone(state)
-        query = self.resource.part_of(self.query)
         if self._reread is None:
+            query = self.resource.part_of(self.query)
             position = self.resource.position(state, self.client_id, query)
         else:
+            query = self._reread.query
             position = Position(state, self.client_id, query, is_kept=False)
         make_reader = reader_maker(self.resource, zone(self.timezone), self.unknown_fields)
         is_new = self._step.begin(make_reader, position.scope)
@@ -181,21 +181,23 @@ class ResourceReader:
         make_reader: Callable[[], Reader],
     ) -> Feed:
         """Opens the feed, and warns of what it leaves out or brings again."""
-        position.warn()
-        if query.outbound_filter != self.query.outbound_filter:
-            logger.warning("%s takes no outbound_filter; it is read whole.", self.resource.name)
-        client = self.connect(decoder)
-        ask: Callable[[int | None], Iterator[Page]]
-        if (reread := self._reread) is None:
-            params = {**query.params(), **position.params}
-            ask = partial(client.pages, self.resource.path, params)
-        else:
-            ask = lambda _: reread.pages(client, self.resource, query, make_reader)  # noqa: E731
-        return Feed(ask, client.abandon, self._max_pages)
+        client, reread = self.connect(decoder), self._reread
 
-    def scope(self) -> str:
-        """Returns what its records are loaded under: the credential and the filter."""
-        return scope_of(self.client_id, self.resource.part_of(self.query))
+        def read(cursor: int | None) -> Iterator[Page]:
+            if reread is not None:
+                return reread.pages(client, self.resource, make_reader)
+            params = {**query.params(), **position.params}
+            return client.pages(self.resource.path, params, cursor)
+
+        if not isinstance(reread, Confirmation):
+            position.warn()
+            if query.outbound_filter != self.query.outbound_filter:
+                logger.warning("%s takes no outbound_filter; it is read whole.", self.resource.name)
+        return Feed(read, client.abandon, self._max_pages)
+
+    def scope(self, query: Query) -> str:
+        """Returns what the records of a query are loaded with: the credential and the filter."""
+        return scope_of(self.client_id, query)
 
     def check_zone(self, state: Mapping[str, Any]) -> None:
         """Checks that no table gets timestamps that were read by two clocks."""

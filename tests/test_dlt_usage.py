@@ -259,8 +259,10 @@ def test_load_in_checkpoints_says_what_it_takes(workdir: Path, sandbox: Sandbox)
         "nothing": (None, "NoneType"),
     }.values():
         error = refused(partial(load_in_checkpoints, pipeline, given), sandbox)
-        assert f"takes as source what customergauge_source(…) returns, not {got}." in str(error)
+        assert f"The source has to be what customergauge_source(…) returns, not {got}." in str(
+            error
+        )
 
     swapped: Any = pipeline
     error = refused(partial(load_in_checkpoints, source, swapped), sandbox)
-    assert "takes as pipeline what dlt.pipeline(…) returns, not DltSource." in str(error)
+    assert "The pipeline has to be what dlt.pipeline(…) returns, not DltSource." in str(error)

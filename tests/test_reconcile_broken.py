@@ -9,10 +9,12 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+import duckdb
 import pytest
 
 from customergauge_source.sandbox import Fault, Sandbox
@@ -22,7 +24,7 @@ from tests.command import Command, until
 from tests.killed_at import KILL_AT
 from tests.scripted import TOKEN as A_TOKEN
 from tests.scripted import Reply, Scripted, scripted
-from tests.support import at_length, environment, start_load
+from tests.support import DATASET, at_length, environment, query, start_load
 from tests.test_reconcile import (
     EDITS,
     KEY,
@@ -233,34 +235,32 @@ def change(sandbox: Sandbox) -> list[int]:
     return sorted(chosen[30:])
 
 
-def befall(sandbox: Sandbox, kind: str, pages: int) -> None:
-    """Plans a fault after some more pages; one that passes lasts until all tries are used up."""
+def befalling(kind: str, page: int) -> list[Fault]:
+    """Returns a fault at a page; one that passes lasts until all tries are used up."""
     effect = kind.removeprefix(TOKEN)
     times = TRIES if effect in {*RETRYABLE, "hang"} else 1
-    page = sandbox.pages_served + pages
-    if kind != effect:
-        sandbox.inject(Fault("401", page=page))
-        page = len(sandbox.tokens) + 2
-    sandbox.inject(Fault(kind, page=page, times=times, retry_after=0))
+    if kind == effect:
+        return [Fault(kind, page=page, times=times, retry_after=0)]
+    return [Fault("401", page=page), Fault(kind, page=2, times=times, retry_after=0)]
 
 
+@pytest.mark.parametrize("page", [3, PAGES + 3], ids=["re-read", "by CGID"])
 @pytest.mark.parametrize("kind", at_length(KINDS, short=["404"]))
 def test_no_fault_removes_what_is_alive_and_a_later_run_ends_with_the_truth(
-    command: Command, sandbox: Sandbox, kind: str
+    command: Command, first_load: Path, kind: str, page: int
 ) -> None:
-    gone = change(sandbox)
-    alive = {*cgids(sandbox.records)}
-    for pages in (3, PAGES + 3):  # amid the re-read, and amid the requests by CGID
-        befall(sandbox, kind, pages)
+    shutil.copyfile(first_load, command.file)
+    with Sandbox(responses=RESPONSES, faults=befalling(kind, page)) as sandbox:
+        gone = change(sandbox)
         ended = command(sandbox, *OPTIONS, "--reconcile", **IMPATIENT)
         assert ended.code in {0, 3, 4}, ended.err
         assert "Traceback" not in ended.err
-        assert alive <= {*loaded(command.file)}
+        assert {*cgids(sandbox.records)} <= {*loaded(command.file)}
         assert noted(command.file) == (gone if ended.code == 0 else [])
 
-    found(run(command, sandbox))
-    assert differences(command.file, sandbox.records) == []
-    assert noted(command.file) == gone
+        found(run(command, sandbox))
+        assert differences(command.file, sandbox.records) == []
+        assert noted(command.file) == gone
 
 
 @pytest.mark.parametrize("event", at_length(EVENTS, short=[]))
@@ -325,3 +325,69 @@ def test_a_second_run_is_kept_out_with_6_whichever_of_them_reconciles(
         _, err = first.communicate()
     assert first.returncode == 0, err
     assert differences(command.file, sandbox.records) == []
+
+
+def test_what_a_cut_off_merge_or_two_machines_left_is_mended(
+    command: Command, sandbox: Sandbox
+) -> None:
+    """Where a merge is no transaction, a kill may leave a record without its children."""
+    cgid = sandbox.records[0][KEY]
+    with duckdb.connect(str(command.file)) as connection:
+        connection.execute(f"USE {DATASET}")
+        connection.execute("UPDATE responses SET _dlt_load_id = 'cut off' WHERE nps = 0")
+        connection.execute(
+            "DELETE FROM responses__properties WHERE number_customergauge IN"
+            " (SELECT number_customergauge FROM responses WHERE nps = 0)"
+        )
+        connection.execute(f"INSERT INTO responses FROM responses WHERE {KEY} = {cgid}")
+    assert differences(command.file, sandbox.records) != []
+    told = found(run(command, sandbox))
+
+    assert ids(told) == ([], [], [])
+    assert told["renewed"] == len({cgid, *(it[KEY] for it in sandbox.records if it["nps"] == 0)})
+    assert query(command.file, "SELECT count(*) FROM responses") == [(RESPONSES,)]
+    assert differences(command.file, sandbox.records) == []
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_a_table_that_somebody_dropped_is_named(
+    command: Command, sandbox: Sandbox, options: tuple[str, ...]
+) -> None:
+    with duckdb.connect(str(command.file)) as connection:
+        connection.execute(f"DROP TABLE {DATASET}.responses__tags")
+    ended = run(command, sandbox, *options)
+
+    assert ended.code == 5
+    what, remedy = ended.err.splitlines()[-2:]
+    assert "The destination lacks responses__tags, which earlier loads made." in what
+    assert "--full-refresh" in remedy
+    assert not sandbox.data_requests
+
+
+def test_days_that_begin_elsewhere_and_an_end_that_is_left_out_are_allowed_for(
+    command: Command,
+) -> None:
+    """An account whose days begin ten hours before those of its timestamps."""
+    dated = [{KEY: n, "date_survey_response": f"2026-03-{n:02} 20:00:00"} for n in range(10, 20)]
+    api = Liar(dated)
+
+    def of_a_period(path: str, authorization: str, body: str) -> Reply:
+        asked = dict(parse_qsl(urlsplit(path).query))
+        if (start := asked.get("period[start]")) is None:
+            return Liar(dated).answer(path, authorization, body)
+        days = {
+            it[KEY]: str(datetime.fromisoformat(it["date_survey_response"]) + timedelta(hours=10))
+            for it in api.records
+        }
+        end = asked["period[end]"]
+        held = [it for it in api.records if start <= days[it[KEY]][:10] < end]
+        return Liar(held).answer(path, authorization, body)
+
+    with scripted(of_a_period, client_secret=Sandbox.client_secret) as server:
+        assert command(server, *OPTIONS).code == 0
+        gone = api.records.pop(4)
+        ended = command(
+            server, *OPTIONS, "--reconcile", "--period-field", "date_survey_response",
+            "--start-date", "2026-03-13", "--end-date", "2026-03-15",
+        )  # fmt: skip
+    assert ids(found(ended)) == ([], [], [gone[KEY]])

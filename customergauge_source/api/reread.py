@@ -6,7 +6,7 @@ for. Whatever else could be the reason ends the reconciliation with nothing remo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final
@@ -34,65 +34,57 @@ class Reread:
     """
 
     comparison: Comparison
+    query: Query
 
     def pages(
-        self,
-        client: CustomerGaugeClient,
-        resource: Resource,
-        query: Query,
-        make_reader: Callable[[], Reader],
+        self, client: CustomerGaugeClient, resource: Resource, _: Callable[[], Reader]
     ) -> Iterator[Page]:
         """Yields the pages to load of; what they hold is noted as read."""
-        del make_reader
-        for page in client.pages(resource.path, query.widened().params()):
+        for page in client.pages(resource.path, self.query.params()):
             self.comparison.note_read(page.keys)
             yield replace(page, rejected=())
 
 
 @dataclass
-class Confirmation(Reread):
+class Confirmation:
     """Those records that did not come, asked for; it yields those that are there after all.
 
     Attributes:
-        missing: Their keys.
-        most: How many may be gone.
+        bounds: What was read again.
         clock: Where the clock stands that timestamps are read from.
+        most: How many may be gone.
         gone: Those that are gone from the account.
     """
 
-    missing: Sequence[int]
-    most: int
+    comparison: Comparison
+    bounds: Query
     clock: tzinfo
+    most: int
     gone: list[int] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Asks without bounds, and without the filter that they may have left."""
+        self.query = self.bounds.everything()
+        self._missing = self.comparison.missing()
+
     def pages(
-        self,
-        client: CustomerGaugeClient,
-        resource: Resource,
-        query: Query,
-        make_reader: Callable[[], Reader],
+        self, client: CustomerGaugeClient, resource: Resource, make_reader: Callable[[], Reader]
     ) -> Iterator[Page]:
-        """Yields a page for each request, with what is to be loaded of it.
+        """Yields a page for each answer, with what is to be loaded of it.
 
         Raises:
             RemovalRefusedError: It cannot be trusted that they are gone, or they are too many.
         """
         if resource.key in resource.takes:
-            yield from self._one_by_one(client, resource, query, make_reader)
+            yield from self._one_by_one(client, resource, make_reader)
         else:
-            yield from self._all_again(client, resource, query)
+            yield from self._all_again(client, resource)
 
     def _one_by_one(
-        self,
-        client: CustomerGaugeClient,
-        resource: Resource,
-        query: Query,
-        make_reader: Callable[[], Reader],
+        self, client: CustomerGaugeClient, resource: Resource, make_reader: Callable[[], Reader]
     ) -> Iterator[Page]:
-        everything = query.everything()
-
         def ask(key: int) -> Page | None:
-            params = {**everything.params(), resource.key: key}
+            params = {**self.query.params(), resource.key: key}
             page = next(client.pages(resource.path, params), None)
             if page is not None and page.keys != {key}:
                 raise RemovalRefusedError(f"Asked for {key}, CustomerGauge sent other records.")
@@ -100,50 +92,47 @@ class Confirmation(Reread):
 
         witness = self.comparison.witness
         if witness is None:  # not one record came, maybe rightly, as of an emptied day
-            params = replace(everything, per_page=1).params()
-            page = next(client.pages(resource.path, params), None)
-            witness = _key_of(page) if page else None
+            keys = replace(self.query, include=()).params()
+            found = map(_key_of, client.pages(resource.path, keys))
+            witness = next((key for key in found if key is not None), None)
         witness = self._proof(witness)
-        for key in self.missing:
+        for key in self._missing:
             if (page := ask(key)) is None:
                 self.gone.append(key)
                 self._check_count()
                 yield _NOTHING
-            elif self._should_have_come(query, page, make_reader):
+            elif self._should_have_come(page, make_reader):
                 raise _incomplete(key)
             else:
+                self.comparison.disown(key)  # or the same filter would miss it again
                 yield replace(page, rejected=())
         if ask(witness) is None:
             raise RemovalRefusedError(
                 f"CustomerGauge does not find {witness} either, which it has just sent."
             )
 
-    def _all_again(
-        self, client: CustomerGaugeClient, resource: Resource, query: Query
-    ) -> Iterator[Page]:
+    def _all_again(self, client: CustomerGaugeClient, resource: Resource) -> Iterator[Page]:
         """Reads keys alone, for an endpoint that cannot be asked for a record."""
-        missing, witness = {*self.missing}, self.comparison.witness
-        for page in client.pages(resource.path, replace(query, include=()).params()):
+        missing, witness = {*self._missing}, self.comparison.witness
+        for page in client.pages(resource.path, replace(self.query, include=()).params()):
             witness = _key_of(page) if witness is None else witness
             if back := missing & page.keys:
                 raise _incomplete(min(back))
             yield _NOTHING
         self._proof(witness)
-        self.gone += self.missing
+        self.gone += self._missing
         self._check_count()
 
-    def _should_have_come(
-        self, query: Query, page: Page, make_reader: Callable[[], Reader]
-    ) -> bool:
-        """Says whether a record that did not come is one that the query holds."""
-        if query.outbound_filter is not None:
+    def _should_have_come(self, page: Page, make_reader: Callable[[], Reader]) -> bool:
+        """Says whether a record that did not come is one that was read for."""
+        if self.bounds.outbound_filter is not None:
             return False  # nobody but CustomerGauge knows
-        if (moments := query.moments(self.clock)) is None:
+        if (moments := self.bounds.moments(self.clock)) is None:
             return True
         rows = page.data
         if isinstance(rows, list):
             rows = make_reader().rows_of_objects(rows)
-        moment = rows.field(query.period_field)[-1].as_py()
+        moment = rows.field(self.bounds.period_field)[-1].as_py()
         return moment is not None and moments[0] <= moment < moments[1]
 
     def _check_count(self) -> None:
@@ -153,13 +142,14 @@ class Confirmation(Reread):
                 " from the account: that is taken for an error of the API.",
                 "Nothing was removed; what had changed was merged. If they were deleted, run again"
                 " with a larger --max-deletes (max_deletes).",
+                self.gone,
             )
 
     def _proof(self, witness: int | None) -> int:
         """Returns a record that has come, as a proof that records do come."""
         if witness is None:
             raise RemovalRefusedError(
-                f"CustomerGauge sent no record at all, and {len(self.missing):,} are in the table.",
+                f"CustomerGauge sent no record at all; {len(self._missing):,} are in the table.",
                 "Nothing was removed. If the account is empty, run once with --full-refresh"
                 " (full_refresh=True).",
             )

@@ -64,7 +64,7 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     if given["reconcile"] and given["max_pages"]:
         parser.error("--reconcile has to read to the end, and --max-pages would stop it before.")
     for name in ("days", "dry_run", "max_deletes"):
-        if given[name] not in (None, False) and not given["reconcile"]:
+        if given[name] is not None and given[name] is not False and not given["reconcile"]:
             parser.error(f"--{name.replace('_', '-')} belongs to --reconcile.")
     if days := given["days"]:
         if source.keys() & {"period_field", "start_date", "end_date"}:

@@ -110,7 +110,7 @@ def _reconciled(found: ReconcileSummary, seconds: float) -> Iterator[str]:
     for name, it in found.resources.items():
         kinds = {"added": it.added_ids, "changed": it.changed_ids, "deleted": it.deleted_ids}
         counts = ", ".join(f"{getattr(it, kind):,} {kind}" for kind in kinds)
-        yield f"{name}: {counts}"
+        yield f"{name}: {counts}" + (f"; {it.renewed:,} loaded again" if it.renewed else "")
         for kind, ids in kinds.items():
             if ids:
                 more = getattr(it, kind) - len(ids[:_IDS])

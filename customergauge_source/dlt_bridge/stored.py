@@ -15,6 +15,7 @@ from dlt.extract import DltResource
 from customergauge_source.dlt_bridge import extraction
 from customergauge_source.resources.query import Query
 from customergauge_source.resources.resource import Resource
+from customergauge_source.tables.comparison import Stored
 from customergauge_source.tables.shape import DIGEST, SCOPE, deleted_table
 
 if TYPE_CHECKING:  # only a run that removes something pays for Arrow
@@ -33,48 +34,42 @@ class Question:
         query: What is read again.
         moments: Where its period begins and has ended, if it has one.
         scope: What it is read with.
-        cursors: The scopes that have a cursor.
     """
 
     resource: Resource
     query: Query
     moments: tuple[datetime, datetime] | None
     scope: str
-    cursors: Collection[str]
 
     def statement(self, sql: SqlClientBase[Any], columns: Collection[str]) -> tuple[str, list[str]]:
-        """Returns the statement for a table with these columns, and its parameters."""
+        """Returns the statement for a table with these columns, and its parameters.
+
+        Ours is what the same credential and filter loaded; without a filter, what the credential
+        did with any. A table of an older release does not tell.
+        """
         column, table = sql.escape_column_name, sql.make_qualified_table_name
-        digest, ours = "NULL", ["1 = 1"] if {*self.cursors} <= {self.scope} else []
-        parameters = []
+        digest, ours, parameters = "NULL", "1 = 0", []
         if DIGEST in columns:
             done = f"SELECT load_id FROM {table('_dlt_loads')} WHERE status = 0"  # noqa: S608 - dlt's
             digest = f"CASE WHEN {column('_dlt_load_id')} IN ({done}) THEN {column(DIGEST)} END"
-            of_older_release = [f"{column(SCOPE)} IS NULL" for _ in ours]
-            ours = [f"{column(SCOPE)} = %s", *of_older_release]
-            parameters.append(self.scope)
-        expected = [f"({' OR '.join(ours or ['1 = 0'])})"]
+            ours = f"{column(SCOPE)} LIKE %s"
+            parameters = [f"{self.scope}%"]
+            if self.query.outbound_filter is not None:
+                ours, parameters = f"{column(SCOPE)} = %s", [self.scope]
+        key, held = column(self.resource.key), "1 = 1"
         if self.moments is not None:
             start, end = (moment.isoformat() for moment in self.moments)
             day = column(str(self.query.period_field))
-            expected.append(f"{day} >= '{start}' AND {day} < '{end}'")
-        key = column(self.resource.key)
-        if self.query.number_customergauge is not None:
-            expected.append(f"{key} = {self.query.number_customergauge}")
-        statement = (
-            f"SELECT {key}, {digest}, CASE WHEN {' AND '.join(expected)} THEN 1 ELSE 0 END"  # noqa: S608 - ours
-            f" FROM {table(self.resource.name)} ORDER BY {key}"
-        )
-        return statement, parameters
+            held = f"{day} >= '{start}' AND {day} < '{end}'"
+        elif self.query.number_customergauge is not None:
+            held = f"{key} = {self.query.number_customergauge}"
+        conditions = ", ".join(f"CASE WHEN {it} THEN 1 ELSE 0 END" for it in (ours, held))
+        place = table(self.resource.name)
+        return f"SELECT {key}, {digest}, {conditions} FROM {place} ORDER BY {key}", parameters  # noqa: S608 - ours
 
 
-def records_of(
-    pipeline: Pipeline, source: str, question: Question
-) -> Iterator[tuple[int, int | None, bool]]:
-    """Yields key, digest, and whether a re-read has to bring it, of each record in a table.
-
-    It has to bring what the query holds, and what was loaded in the same scope: a record says so
-    itself, but for one of an older release, which is ours if no other scope has a cursor.
+def records_of(pipeline: Pipeline, source: str, question: Question) -> Iterator[Stored]:
+    """Yields what a `Comparison` needs to know of each record in a table.
 
     A record has no digest if its load was not completed: where a merge is no transaction, a kill
     may have left it without its children.
@@ -87,8 +82,9 @@ def records_of(
         statement, parameters = question.statement(sql, columns)
         with sql.execute_query(statement, *parameters) as cursor:
             while rows := cursor.fetchmany(_AT_ONCE):
-                for key, number, is_expected in rows:
-                    yield int(key), None if number is None else int(number), bool(is_expected)
+                for key, digest, is_ours, is_held in rows:
+                    number = None if digest is None else int(digest)
+                    yield int(key), number, bool(is_ours), bool(is_held)
 
 
 def removal(resource: Resource, keys: Sequence[int]) -> DltResource:

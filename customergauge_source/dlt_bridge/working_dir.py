@@ -61,11 +61,8 @@ def emptied(name: str) -> Iterator[str]:
             _remove(Path(folder, name))
 
 
-def again(pipeline: Pipeline) -> Pipeline:
-    """Returns the same pipeline once more, with a working directory of its own.
-
-    What is pending in the pipeline is loaded first, by dlt: its state would go before a newer one.
-    """
+def load_pending(pipeline: Pipeline) -> None:
+    """Loads what is pending in a pipeline, by dlt: its state would go before a newer one."""
     normalized = pipeline.list_normalized_load_packages()
     for load_id in {*pipeline.list_extracted_load_packages()} & {*normalized}:
         # Only its removal was cut off, by a kill; dlt would stumble over it for ever.
@@ -74,6 +71,10 @@ def again(pipeline: Pipeline) -> Pipeline:
         pipeline.normalize()
     if pipeline.list_normalized_load_packages():
         pipeline.load()
+
+
+def again(pipeline: Pipeline) -> Pipeline:
+    """Returns the same pipeline once more, with a working directory of its own."""
     _remove(_folder(pipeline))
     paths: Any = pipeline.schemas.config
     return dlt.pipeline(
@@ -89,10 +90,9 @@ def again(pipeline: Pipeline) -> Pipeline:
 
 
 def take_back(pipeline: Pipeline) -> None:
-    """Ends what `again` began: the pipeline is the active one, and knows what was committed."""
+    """Ends what `again` began: the pipeline is the active one."""
     _remove(_folder(pipeline))
     pipeline.activate()
-    pipeline.sync_destination()
 
 
 def _folder(pipeline: Pipeline) -> Path:

@@ -96,8 +96,7 @@ class Load:
         ):
             if not isinstance(value, kind):
                 raise ConfigurationError(
-                    f"load_in_checkpoints takes as {name} what {example} returns, not"
-                    f" {type(value).__name__}."
+                    f"The {name} has to be what {example} returns, not {type(value).__name__}."
                 )
         for name in ("checkpoint_pages", "max_pages"):
             if (value := getattr(self, name)) is not None and value < 1:
@@ -119,17 +118,26 @@ class Load:
             dataset=self.pipeline.dataset_name or "",
         )
 
+    @property
+    def is_dry(self) -> bool:
+        """Whether the pipeline and the destination stay as they are."""
+        return False
+
     def run_inside(self) -> LoadSummary:
-        """Runs in somebody's pipeline, which is as it was afterwards."""
+        """Runs in somebody's pipeline; what is pending there is loaded first."""
         pipeline = self.pipeline
         with working_dir.exclusive(pipeline.pipeline_name, pipeline.pipelines_dir):
             try:
                 with told_as_ours():
+                    if not self.is_dry:
+                        working_dir.load_pending(pipeline)
                     self.pipeline = working_dir.again(pipeline)
                 return self.run()
             finally:
                 with told_as_ours():
                     working_dir.take_back(pipeline)
+                    if not self.is_dry:
+                        pipeline.sync_destination()
 
     def run(self) -> LoadSummary:
         """Loads all selected resources; returns what was committed.
@@ -139,6 +147,8 @@ class Load:
         """
         failure: CustomerGaugeError | None = None
         with signals.intercepted_signals(), ExitStack() as opened:
+            if self.is_dry:
+                opened.enter_context(duckdb_file.not_created(self.pipeline))
             with told_as_ours():
                 self._begin()
                 if extraction.is_into("duckdb"):
@@ -198,14 +208,22 @@ class Load:
             refresh = None
             at_end = self._summary.add_counts(name, extracted)
             if at_end:
-                self._unread.discard(name)
-            self._summary.caught_up = not self._unread
-            self._summary.seconds = time.monotonic() - self._started
-            if rows is not None:
-                self._summary.add_package(rows)
-                self.on_checkpoint(self._summary)
+                self._is_read(name)
+            self._committed(rows)
             if not at_end and self._summary.resources[name].pages == self.max_pages:
                 break
+
+    def _is_read(self, name: str) -> None:
+        """Notes that a feed was read to its end."""
+        self._unread.discard(name)
+        self._summary.caught_up = not self._unread
+
+    def _committed(self, rows: dict[str, int] | None) -> None:
+        """Notes a load package with the rows that it had, if it had any."""
+        self._summary.seconds = time.monotonic() - self._started
+        if rows is not None:
+            self._summary.add_package(rows)
+            self.on_checkpoint(self._summary)
 
     def _commit(self) -> dict[str, int] | None:
         """Normalizes and loads what was extracted; returns the rows of each table, if any."""

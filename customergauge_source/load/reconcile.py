@@ -12,16 +12,18 @@ from datetime import datetime, timezone
 from typing import Final
 
 from dlt import Pipeline
+from dlt.common.runtime import signals
 from dlt.extract import DltSource
 
 from customergauge_source.api.reread import Confirmation, Reread
 from customergauge_source.dlt_bridge import stored
 from customergauge_source.exceptions import ConfigurationError, RemovalRefusedError
 from customergauge_source.load.checkpoints import Load
-from customergauge_source.load.explain import told_as_ours
+from customergauge_source.load.explain import check_tables, told_as_ours
 from customergauge_source.load.summary import LoadSummary, ReconcileSummary
 from customergauge_source.reading import ResourceReader
-from customergauge_source.resources.query import zone
+from customergauge_source.resources.query import Query, zone
+from customergauge_source.resources.resource import Resource
 from customergauge_source.settings import CHECKPOINT_PAGES
 from customergauge_source.tables.comparison import Comparison
 
@@ -44,7 +46,8 @@ def reconcile(  # noqa: PLR0913 - each is a decision of its own
 
     What the source's arguments hold is read again, a period or everything. What differs is merged,
     what was missing is added. A record in the tables that did not come is asked for; if it is gone
-    from the account, it is removed with all rows below it, and noted in `deleted_…`.
+    from the account, it is removed with all rows below it, and noted in `deleted_…`. Resources of
+    other sources are left alone. What is pending in the pipeline is loaded first; by a dry run not.
 
     Args:
         pipeline: Any dlt pipeline with an SQL destination.
@@ -86,57 +89,59 @@ class Reconciliation(Load):
     def __post_init__(self) -> None:
         """Checks what can be checked before anything is requested."""
         super().__post_init__()
-        if self.max_deletes is not None and self.max_deletes < 0:
-            raise ConfigurationError(
-                f"max_deletes is {self.max_deletes}; allowed: a whole number, 0 or more."
-            )
+        most: object = self.max_deletes  # whatever the caller's program has put there
+        if most is not None and (type(most) is not int or most < 0):
+            raise ConfigurationError(f"max_deletes is {most!r}; allowed: a whole number.")
         self._found = self._summary.reconcile = ReconcileSummary(dry_run=self.dry_run)
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether the pipeline and the destination stay as they are."""
+        return self.dry_run
+
+    def _begin(self) -> None:
+        super()._begin()
+        check_tables(self.pipeline)  # else what is dropped would seem to be as it was
 
     def _load(self, name: str, reader: ResourceReader | None) -> None:
         """Reconciles one resource; another source's is left alone."""
         if reader is None:
-            self._unread.discard(name)
+            self._is_read(name)
             return
+        bounds = reader.resource.part_of(reader.query)
         with told_as_ours():
-            comparison = self._compare(reader)
-        with reader.in_packages(self.checkpoint_pages, reread=Reread(comparison)):
+            comparison = self._compare(reader, bounds)
+        with reader.in_packages(self.checkpoint_pages, reread=Reread(comparison, bounds.widened())):
             self._read(name)
         gone: Sequence[int] = ()
-        if missing := comparison.missing():
-            gone = self._confirm(reader, comparison, missing)
-        self._found.add_resource(
-            name,
-            comparison.read,
-            added=comparison.added(),
-            changed=comparison.changed(),
-            deleted=gone,
-        )
+        if comparison.missing():
+            gone = self._confirm(reader, comparison, bounds)
+        self._found.add_resource(name, comparison, gone)
+        if left_alone := comparison.left_alone():
+            logger.warning(
+                "%s: %d records were loaded with another client id or filter, or by an older"
+                " release, and did not come. They are left alone, though they may be gone.",
+                name,
+                left_alone,
+            )
         if gone and not self.dry_run:
-            with told_as_ours():
-                self._remove(reader, gone)
+            self._remove(reader.resource, gone)
 
-    def _compare(self, reader: ResourceReader) -> Comparison:
-        resource = reader.resource
-        query = resource.part_of(reader.query)
-        question = stored.Question(
-            resource,
-            query,
-            query.moments(zone(reader.timezone)),
-            reader.scope(),
-            self._states.get(resource.name, {}).get("cursors", {}),
-        )
+    def _compare(self, reader: ResourceReader, bounds: Query) -> Comparison:
+        moments = bounds.moments(zone(reader.timezone))
+        question = stored.Question(reader.resource, bounds, moments, reader.scope(bounds))
         records = stored.records_of(self.pipeline, self.source.name, question)
-        return Comparison(resource.key, records, is_dry=self.dry_run)
+        return Comparison(reader.resource.key, records, is_dry=self.dry_run)
 
     def _confirm(
-        self, reader: ResourceReader, comparison: Comparison, missing: Sequence[int]
+        self, reader: ResourceReader, comparison: Comparison, bounds: Query
     ) -> Sequence[int]:
         """Returns which of the records that did not come are gone."""
         most = self.max_deletes
         if most is None:
             most = max(_FEW, int(comparison.expected * _SHARE))
-        confirmation = Confirmation(comparison, missing, most, zone(reader.timezone))
-        pages = self.checkpoint_pages * reader.query.per_page  # of one record each
+        confirmation = Confirmation(comparison, bounds, zone(reader.timezone), most)
+        pages = self.checkpoint_pages * bounds.per_page  # of one record each
         try:
             with reader.in_packages(pages, reread=confirmation):
                 self._read(reader.resource.name)
@@ -144,19 +149,20 @@ class Reconciliation(Load):
             if not self.dry_run:
                 raise
             self._found.refused[reader.resource.name] = str(refused)
-            return ()
+            return refused.gone
         return confirmation.gone
 
-    def _remove(self, reader: ResourceReader, gone: Sequence[int]) -> None:
+    def _remove(self, resource: Resource, gone: Sequence[int]) -> None:
         """Removes records, noted first: a kill in between leaves them to be found again."""
-        resource, schema = reader.resource, self.pipeline.schemas[self.source.name]
         noted = stored.note(resource, gone, datetime.now(timezone.utc))
         for rows in (noted, stored.removal(resource, gone)):
-            self.pipeline.extract(rows, schema=schema)
-            committed = self._commit() or {}
-            committed.pop(resource.name, None)  # rows that are removed, not loaded
-            self._summary.add_package(committed)
-            self.on_checkpoint(self._summary)
+            signals.raise_if_signalled()
+            with told_as_ours():
+                self.pipeline.extract(rows, schema=self.pipeline.schemas[self.source.name])
+                committed = self._commit()
+            if committed is not None:
+                committed.pop(resource.name, None)  # rows that remove others
+            self._committed(committed)
 
     def _commit(self) -> dict[str, int] | None:
-        return None if self.dry_run else super()._commit()
+        return None if self.is_dry else super()._commit()

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from dlt.common.pipeline import ExtractInfo
 
+from customergauge_source.tables.comparison import Comparison
+
 
 @dataclass
 class ResourceSummary:
@@ -16,7 +18,7 @@ class ResourceSummary:
 
     Attributes:
         records: Records that were loaded.
-        pages: Pages that they came on.
+        pages: Pages that were read; of a reconciliation also the answers to requests for a record.
         rejected: Entries that are no loadable records; they are in `rejected_records`.
         rejected_values: Values that their columns could not take.
         cursor: Where the next run goes on, a cursor or a day; None if nothing was ever read.
@@ -38,26 +40,40 @@ class Differences:
     """How the tables differed from the account, or with a dry run differ.
 
     Attributes:
-        read: Records that the account has, of those that were asked for.
+        read: Records that came.
         added: Records that the tables lacked.
         changed: Records that said something else in the tables.
+        renewed: Records that are loaded again though nothing is known to differ: those that an
+            older release or another client id loaded, and those of a load that was cut off.
         deleted: Records in the tables that are gone from the account.
-        added_ids: Their keys, the first thousand; so are `changed_ids` and `deleted_ids`.
+        left_alone: Records in the tables that did not come, and were loaded with another client id
+            or filter, or by an older release; they may be gone or not.
+        added_ids: The keys of those that were added, a thousand at most; so are `changed_ids` and
+            `deleted_ids`.
     """
 
     read: int = 0
     added: int = 0
     changed: int = 0
+    renewed: int = 0
     deleted: int = 0
+    left_alone: int = 0
     added_ids: list[int] = field(default_factory=list)
     changed_ids: list[int] = field(default_factory=list)
     deleted_ids: list[int] = field(default_factory=list)
 
-    def add(self, kind: str, keys: Sequence[int]) -> None:
-        """Adds records that differ in one way."""
-        setattr(self, kind, getattr(self, kind) + len(keys))
-        ids = getattr(self, f"{kind}_ids")
-        ids += keys[: _MOST_IDS - len(ids)]
+    def add(self, found: Comparison, gone: Sequence[int]) -> None:
+        """Adds what was found of a resource."""
+        self.read += found.read
+        self.renewed += found.renewed
+        self.left_alone += found.left_alone()
+        added, changed = found.added(), found.changed()
+        self.added += len(added)
+        self.changed += len(changed)
+        self.deleted += len(gone)
+        lists = (self.added_ids, added), (self.changed_ids, changed), (self.deleted_ids, gone)
+        for ids, keys in lists:
+            ids.extend(keys[: _MOST_IDS - len(ids)])
 
 
 @dataclass
@@ -66,21 +82,19 @@ class ReconcileSummary(Differences):
 
     Attributes:
         dry_run: Whether it only tells.
-        refused: Why nothing was removed of a resource, or with a dry run would be; by resource.
-        resources: The same by resource.
+        refused: Why nothing would be removed of a resource, by resource; with a dry run alone.
+        resources: The same figures by resource.
     """
 
     dry_run: bool = False
     refused: dict[str, str] = field(default_factory=dict)
     resources: dict[str, Differences] = field(default_factory=dict)
 
-    def add_resource(self, name: str, read: int, **differing: Sequence[int]) -> None:
+    def add_resource(self, name: str, found: Comparison, gone: Sequence[int]) -> None:
         """Adds what was found of a resource."""
         own = self.resources[name] = Differences()
         for it in (self, own):
-            it.read += read
-            for kind, keys in differing.items():
-                it.add(kind, keys)
+            it.add(found, gone)
 
 
 @dataclass

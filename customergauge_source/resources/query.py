@@ -28,6 +28,7 @@ PARAMETERS: Final = {
 BOUNDS: Final = ("number_customergauge", "period_field")
 """With one of these a query is a one-off, which neither reads nor writes a cursor."""
 _DAY: Final = timedelta(days=1)
+_MARGIN: Final = timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,14 @@ class Query:
         return any(getattr(self, name) is not None for name in BOUNDS)
 
     def widened(self) -> Query:
-        """Returns the query with a day more at both ends of its period.
+        """Returns the query with two days more at both ends of its period.
 
-        Where CustomerGauge's days begin, and whether the last one is included, is not documented.
+        Where CustomerGauge's days begin, and whether the last one is included, is not documented:
+        one day for each.
         """
         if (period := self._period()) is None:
             return self
-        start, end = str(period[0] - _DAY), str(period[1] + _DAY)
+        start, end = str(period[0] - _MARGIN), str(period[1] + _MARGIN)
         return replace(self, start_date=start, end_date=end)
 
     def moments(self, clock: tzinfo) -> tuple[datetime, datetime] | None:
@@ -101,7 +103,7 @@ class Query:
         if self.period_field is None:
             return None
         start, end = (to_date(str(day)) for day in (self.start_date, self.end_date))
-        return max(start, date.min + 2 * _DAY), min(end, date.max - 2 * _DAY)
+        return max(start, date.min + _MARGIN), min(end, date.max - _MARGIN)
 
     def params(self) -> dict[str, Any]:
         """Returns the parameters of a request, without a cursor."""

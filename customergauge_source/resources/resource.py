@@ -11,7 +11,7 @@ from customergauge_source.resources.positions import Position
 from customergauge_source.resources.query import BOUNDS, PARAMETERS, Query, mistake, not_allowed
 from customergauge_source.tables.shape import Shape
 
-_IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_IDENTIFIER: Final = re.compile(r"(?!deleted_)[a-z][a-z0-9]*(_[a-z0-9]+)*")
 KEY: Final = "number_customergauge"
 """CGID: the id of a survey record, and the key of all that the sync API hands out."""
 
@@ -47,7 +47,8 @@ class Resource:
         """Checks that name and key can be those of a table and a column."""
         for value in (self.name, self.key):
             if not _IDENTIFIER.fullmatch(value):
-                raise not_allowed("A resource's name or key", value, "lower snake_case")
+                allowed = "lower snake_case, not beginning with deleted_"
+                raise not_allowed("A resource's name or key", value, allowed)
         if self.key not in self.record.fields or self.record.fields[self.key].type != "bigint":
             raise not_allowed("A resource's key", self.key, "a field of the record, a bigint")
 

@@ -12,44 +12,48 @@ from customergauge_source.tables.shape import DIGEST
 if TYPE_CHECKING:  # a run in which no record comes does without Arrow
     import pyarrow as pa
 
-_EXPECTED: Final = 1
-_READ: Final = 2
+Stored = tuple[int, "int | None", bool, bool]
+"""Of a record in a table its key, its digest, and whether it is ours and held: see `Comparison`."""
+
+_OURS: Final = 1
+_HELD: Final = 2
+_READ: Final = 4
+_EXPECTED: Final = _OURS | _HELD
 
 
 class Comparison:
     """The keys and digests of a table's records, compared with records as they come.
 
-    It holds seventeen bytes a record, and what is new.
+    It has 25 bytes for each record in the table, and the keys of those that were added.
 
     Args:
         key: The column that tells records apart.
-        stored: Key, digest and whether it is expected to come, of each record in the table, in
-            the order of the keys. A digest of None is that of a record that has to be loaded again.
+        stored: The records in the table, in the order of their keys. *Ours* is what was loaded with
+            what is read with now, and *held* what is among that which is read. A record without
+            a digest has to be loaded again.
         is_dry: Whether differences are noted alone, and not handed on to be loaded.
 
     Attributes:
-        read: Entries that have come.
-        expected: Records in the table that are expected to come.
+        read: Records that have come.
+        expected: Records in the table that have to come.
         witness: A record that has come; None if there is none.
+        renewed: Records that are loaded again though nothing is known to differ.
     """
 
-    def __init__(
-        self,
-        key: str,
-        stored: Iterable[tuple[int, int | None, bool]] = (),
-        *,
-        is_dry: bool = False,
-    ) -> None:
+    def __init__(self, key: str, stored: Iterable[Stored] = (), *, is_dry: bool = False) -> None:
         self._key = key
         self._is_dry = is_dry
         self._keys, self._digests, self._marks = array("q"), array("q"), bytearray()
-        for number, digest, is_expected in stored:
+        for number, digest, is_ours, is_held in stored:
+            if self._keys and self._keys[-1] == number:
+                self._digests[-1] = 0  # twice in the table: loaded again, it is there once
+                continue
             self._keys.append(number)
             self._digests.append(digest or 0)
-            self._marks.append(_EXPECTED if is_expected else 0)
+            self._marks.append(_OURS * is_ours | _HELD * is_held)
         self._before = self._digests[:]
         self._added: set[int] = set()
-        self.read = 0
+        self.read = self.renewed = 0
         self.expected = self._marks.count(_EXPECTED)
         self.witness: int | None = None
 
@@ -61,6 +65,11 @@ class Comparison:
                 self.witness = key
                 if (place := self._place_of(key)) is not None:
                     self._marks[place] |= _READ
+
+    def disown(self, key: int) -> None:
+        """Has a record loaded again, as it is not one of what is read."""
+        if (place := self._place_of(key)) is not None:
+            self._marks[place] &= ~_OURS
 
     def differing(self, rows: pa.StructArray) -> pa.StructArray:
         """Returns those rows that are not in the table, or say something else there."""
@@ -77,20 +86,27 @@ class Comparison:
     def changed(self) -> list[int]:
         """Returns the keys whose records said something else in the table."""
         pairs = zip(self._keys, self._before, self._digests, strict=True)
-        return [key for key, before, now in pairs if before != now]
+        return [key for key, before, now in pairs if before not in (0, now)]
 
     def missing(self) -> list[int]:
-        """Returns the keys that were expected, and have not come."""
+        """Returns the keys that had to come, and have not."""
         return [key for key, mark in zip(self._keys, self._marks, strict=True) if mark == _EXPECTED]
+
+    def left_alone(self) -> int:
+        """Returns how many records have not come that are not ours, and may be gone or not."""
+        return self._marks.count(_HELD)
 
     def _take(self, key: int, digest: int) -> bool:
         """Takes a row into the table; says whether that changes it."""
         if (place := self._place_of(key)) is None:
             self._added.add(key)
             return True
-        is_other = self._digests[place] != digest
+        is_same = self._digests[place] == digest and bool(self._marks[place] & _OURS)
+        if not is_same and self._before[place] in (0, digest):
+            self.renewed += 1
         self._digests[place] = digest  # of two versions in a feed the later one stays
-        return is_other
+        self._marks[place] |= _OURS
+        return not is_same
 
     def _place_of(self, key: int) -> int | None:
         place = bisect_left(self._keys, key)
