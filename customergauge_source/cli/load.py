@@ -79,13 +79,14 @@ class Run:
     def _make_load(
         self, pipeline: Pipeline, source: DltSource, commit: Callable[[LoadSummary], None]
     ) -> Load:
-        from customergauge_source.load.checkpoints import Load
-        from customergauge_source.load.reconcile import Reconciliation
-
         it = self._options
         how = (it.checkpoint_pages, it.max_pages, it.full_refresh, commit)
         if it.reconcile:
+            from customergauge_source.load.reconcile import Reconciliation
+
             return Reconciliation(pipeline, source, *how, it.dry_run, it.max_deletes)
+        from customergauge_source.load.checkpoints import Load
+
         return Load(pipeline, source, *how)
 
     def _check(self, arguments: dict[str, Any]) -> None:

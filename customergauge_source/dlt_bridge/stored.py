@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import dlt
+import pyarrow as pa
 from dlt import Pipeline
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract import DltResource
@@ -15,11 +16,9 @@ from dlt.extract import DltResource
 from customergauge_source.dlt_bridge import extraction
 from customergauge_source.resources.query import Query
 from customergauge_source.resources.resource import Resource
+from customergauge_source.tables import build
 from customergauge_source.tables.comparison import Stored
 from customergauge_source.tables.shape import DIGEST, SCOPE, deleted_table
-
-if TYPE_CHECKING:  # only a run that removes something pays for Arrow
-    import pyarrow as pa
 
 _AT_ONCE: Final = 10_000
 """Rows of an answer that are held at once."""
@@ -91,25 +90,21 @@ def removal(resource: Resource, keys: Sequence[int]) -> DltResource:
     """Returns what removes records from a resource's table, and their rows from those below it."""
 
     def rows() -> pa.Table:
-        from customergauge_source.tables import build  # noqa: PLC0415 - see above
-
         return build.removed(extraction.load_id(), resource.key, keys)
 
-    return _resource(resource, resource.name, rows)
+    return _merged(resource, resource.name, rows)
 
 
 def note(resource: Resource, keys: Sequence[int], noticed_at: datetime) -> DltResource:
     """Returns what notes that records are removed."""
 
     def rows() -> pa.Table:
-        from customergauge_source.tables import build  # noqa: PLC0415 - see above
-
         return build.noted(extraction.load_id(), resource.key, keys, noticed_at)
 
-    return _resource(resource, deleted_table(resource.name), rows)
+    return _merged(resource, deleted_table(resource.name), rows)
 
 
-def _resource(resource: Resource, table: str, rows: Callable[[], pa.Table]) -> DltResource:
+def _merged(resource: Resource, table: str, rows: Callable[[], pa.Table]) -> DltResource:
     @dlt.resource(name=resource.name, table_name=table, write_disposition="merge")
     def read() -> Iterator[Any]:
         yield rows()

@@ -147,8 +147,6 @@ class Load:
         """
         failure: CustomerGaugeError | None = None
         with signals.intercepted_signals(), ExitStack() as opened:
-            if self.is_dry:
-                opened.enter_context(duckdb_file.not_created(self.pipeline))
             with told_as_ours():
                 self._begin()
                 if extraction.is_into("duckdb"):
@@ -178,7 +176,7 @@ class Load:
             duckdb_file.create_whole(self.pipeline)
         if self.full_refresh:
             integrity.clear_the_way(self.pipeline, self.source.name, self._readers)
-        self._states = states = memory.go_on_from_destination(self.pipeline, self.source.name)
+        states = memory.go_on_from_destination(self.pipeline, self.source.name)
         remember_resolved()
         if self.full_refresh:
             # Before the tables are dropped: no cursor may outlive its data.
