@@ -182,11 +182,11 @@ class ResourceReader:
     ) -> Feed:
         """Opens the feed, and warns of what it leaves out or brings again."""
         client, reread = self.connect(decoder), self._reread
+        params = {**query.params(), **position.params}
 
         def read(cursor: int | None) -> Iterator[Page]:
             if reread is not None:
                 return reread.pages(client, self.resource, make_reader)
-            params = {**query.params(), **position.params}
             return client.pages(self.resource.path, params, cursor)
 
         if not isinstance(reread, Confirmation):
