@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from dlt.common.pipeline import PipelineContext
 
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command, start_server
+from tests.reconciling import ALL, OPTIONS, RESPONSES
 from tests.support import EMPTY
 
 # dlt, hypothesis and pyarrow are half a million objects: not to be looked through again and again.
@@ -108,3 +110,23 @@ def command(fork_server: subprocess.Popen[str], tmp_path: Path) -> Iterator[Comm
     runner = Command(fork_server, tmp_path)
     yield runner
     runner.stop()
+
+
+@pytest.fixture(scope="session")
+def first_load(
+    fork_server: subprocess.Popen[str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A DuckDB file with all that an account has; a copy of it goes on, being the only memory."""
+    first = Command(fork_server, tmp_path_factory.mktemp("loaded"))
+    with Sandbox(responses=RESPONSES) as sandbox:
+        ended = first(sandbox, *OPTIONS, *ALL)
+        assert ended.code == 0, ended.err
+    return first.file
+
+
+@pytest.fixture
+def account(command: Command, first_load: Path) -> Iterator[Sandbox]:
+    """An account of which everything is in the command's DuckDB file."""
+    shutil.copyfile(first_load, command.file)
+    with Sandbox(responses=RESPONSES) as running:
+        yield running

@@ -2,168 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
-import shutil
 import signal
-import subprocess
 from collections import Counter
-from collections.abc import Collection, Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 from dlt.common.schema import Schema
 
-from customergauge_source import LoadSummary, reconcile
-from customergauge_source.api.page import Decoder
-from customergauge_source.exceptions import (
-    ConfigurationError,
-    CustomerGaugeError,
-    RemovalRefusedError,
-)
-from customergauge_source.resources import RESPONSES as RESPONSES_OF_THE_API
 from customergauge_source.sandbox import DETRACTORS_FILTER, PROMOTERS_FILTER, Fault, Sandbox
 from customergauge_source.sandbox import tokens as sandbox_tokens
-from customergauge_source.tables.catalog import Catalog, Target
-from customergauge_source.tables.read import Reader
 from customergauge_source.tables.shape import DELETED, DIGEST, SCOPE
 from tests.command import Command, until
-from tests.support import (
-    DATASET,
-    EMPTY,
-    Finished,
-    asked_cursors,
-    make_pipeline,
-    make_source,
-    query,
+from tests.reconciling import (
+    ALL,
+    EDITS,
+    KEY,
+    OPTIONS,
+    RESPONSES,
+    asked_for,
+    cgids,
+    contents,
+    day_of,
+    found,
+    ids,
+    later,
+    marked,
+    noted,
+    period,
+    run,
+    tables_with,
 )
+from tests.support import DATASET, asked_cursors, query
 from tests.test_crashes import missing_or_wrong
 from tests.truth import differences, loaded, stored_cursor
-
-RESPONSES = 150
-KEY = "number_customergauge"
-ALL = ("--resources", "responses", "non_responses", "close_loop")
-OPTIONS = ("--per-page", "20", "--json")
-EDITS: tuple[dict[str, Any], ...] = (
-    EMPTY,
-    {"tags": [{"label": "edited", "type": "tag"}]},
-    {"selected_drivers": [{"primary": "Price", "secondary": ["Edited", "Rising"]}]},
-    {"contact": {"first_name": None, "last_name": None}, "email": None, "phone": None},
-    {"nps": 3, "status": "edited", "comment": {"original": "Edited", "translation": None}},
-)
-
-
-def load_once(server: subprocess.Popen[str], folder: Path) -> Path:
-    """Returns a DuckDB file with all that an account of 150 responses has."""
-    first = Command(server, folder)
-    with Sandbox(responses=RESPONSES) as sandbox:
-        ended = first(sandbox, *OPTIONS, *ALL)
-        assert ended.code == 0, ended.err
-    return first.file
-
-
-@pytest.fixture(scope="module")
-def first_load(
-    fork_server: subprocess.Popen[str], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """What `load_once` returns; the destination is the only memory, so a copy goes on."""
-    return load_once(fork_server, tmp_path_factory.mktemp("loaded"))
-
-
-@pytest.fixture
-def sandbox(command: Command, first_load: Path) -> Iterator[Sandbox]:
-    """An account of which everything is in the command's DuckDB file."""
-    shutil.copyfile(first_load, command.file)
-    with Sandbox(responses=RESPONSES) as running:
-        yield running
-
-
-def run(command: Command, sandbox: Sandbox, *options: str) -> Finished:
-    """Runs `--reconcile`."""
-    return command(sandbox, *OPTIONS, "--reconcile", *options)
-
-
-def found(ended: Finished) -> dict[str, Any]:
-    """Returns what a reconciliation that succeeded has found."""
-    assert ended.code == 0, ended.err
-    told: dict[str, Any] = ended.summary["reconcile"]
-    return told
-
-
-def ids(told: dict[str, Any]) -> tuple[list[int], list[int], list[int]]:
-    """Returns the CGIDs that were added, changed and deleted."""
-    kinds = ("added", "changed", "deleted")
-    assert [told[kind] for kind in kinds] == [len(told[f"{kind}_ids"]) for kind in kinds]
-    return told["added_ids"], told["changed_ids"], told["deleted_ids"]
-
-
-def cgids(records: list[Any]) -> list[int]:
-    return [record[KEY] for record in records]
-
-
-def contents(file: Path) -> dict[str, list[str]]:
-    """Returns all rows of all tables of a DuckDB file, dlt's own included."""
-    with duckdb.connect(str(file), read_only=True) as connection:
-        names = connection.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
-        return {
-            f"{schema}.{table}": sorted(
-                map(str, connection.execute(f'FROM "{schema}"."{table}"').fetchall())
-            )
-            for schema, table in names
-        }
-
-
-def noted(file: Path, table: str = "deleted_responses") -> list[int]:
-    """Returns the CGIDs that are noted as removed, sorted."""
-    return [cgid for (cgid,) in query(file, f"SELECT {KEY} FROM {table} ORDER BY 1")]
-
-
-def tables_with(file: Path, *keys: int) -> set[str]:
-    """Returns the tables of responses in which one of these CGIDs has a row."""
-    listed = ", ".join(map(str, keys))
-    tables = query(
-        file,
-        "SELECT table_name FROM duckdb_columns()"
-        f" WHERE schema_name = '{DATASET}' AND column_name = '{KEY}'"
-        " AND regexp_matches(table_name, '^(deleted_)?responses(__|$)')",
-    )
-    rows = f"SELECT count(*) FROM {{}} WHERE {KEY} IN ({listed})"
-    return {table for (table,) in tables if query(file, rows.format(table)) != [(0,)]}
-
-
-def marked(file: Path) -> list[str]:
-    """Returns the tables in which the marker column is not NULL throughout."""
-    tables = query(
-        file,
-        "SELECT table_name FROM duckdb_columns()"
-        f" WHERE schema_name = '{DATASET}' AND column_name = '{DELETED}'",
-    )
-    assert tables
-    rows = f"SELECT count({DELETED}) FROM {{}}"
-    return [table for (table,) in tables if query(file, rows.format(table)) != [(0,)]]
-
-
-def later(moment: str, days: int) -> str:
-    """Returns a timestamp of the API, some days later."""
-    return str(datetime.fromisoformat(moment) + timedelta(days=days))
-
-
-def period(start: str, end: str, field: str = "date_survey_response") -> tuple[str, ...]:
-    return ("--period-field", field, "--start-date", start, "--end-date", end)
-
-
-def day_of(record: dict[str, Any]) -> str:
-    return str(record["date_survey_response"])[:10]
-
-
-def asked_for(sandbox: Sandbox, since: int) -> list[int]:
-    """Returns the CGIDs that were asked for, since so many requests."""
-    asked = [dict(request.query).get(KEY) for request in sandbox.data_requests[since:]]
-    return [int(cgid) for cgid in asked if cgid is not None]
 
 
 def test_tables_equal_the_account_after_edits_removals_moves_and_arrivals(command: Command) -> None:
@@ -229,16 +104,16 @@ def test_tables_equal_the_account_after_edits_removals_moves_and_arrivals(comman
 
 
 def test_a_response_goes_with_all_that_is_below_it_undeclared_lists_too(
-    command: Command, sandbox: Sandbox
+    command: Command, account: Sandbox
 ) -> None:
     below = {"channels": ["sms", "mail"], "steps": [{"name": "a", "parts": [1, 2]}]}
-    sandbox.append({KEY: 5, "date_sent": "never", **below}, {KEY: 6, **below})
-    assert command(sandbox, *OPTIONS).code == 0
+    account.append({KEY: 5, "date_sent": "never", **below}, {KEY: 6, **below})
+    assert command(account, *OPTIONS).code == 0
     assert {"responses__rejected_values", "responses__steps__parts"} < tables_with(command.file, 5)
     six = tables_with(command.file, 6)
-    sandbox.remove(5)
+    account.remove(5)
 
-    assert ids(found(run(command, sandbox))) == ([], [], [5])
+    assert ids(found(run(command, account))) == ([], [], [5])
     assert tables_with(command.file, 5) == {"deleted_responses"}
     assert tables_with(command.file, 6) == six
     assert marked(command.file) == []
@@ -246,20 +121,20 @@ def test_a_response_goes_with_all_that_is_below_it_undeclared_lists_too(
 
 @pytest.mark.long
 def test_each_suspect_costs_one_request_and_unchanged_rows_are_not_written(
-    command: Command, sandbox: Sandbox
+    command: Command, account: Sandbox
 ) -> None:
-    gone, edited = cgids(sandbox.records)[30:34], sandbox.records[100][KEY]
+    gone, edited = cgids(account.records)[30:34], account.records[100][KEY]
     for cgid in gone:
-        sandbox.remove(cgid)
-    sandbox.edit(edited, nps=2, tags=[], questions=[])
-    ended = run(command, sandbox)
+        account.remove(cgid)
+    account.edit(edited, nps=2, tags=[], questions=[])
+    ended = run(command, account)
 
     assert ids(found(ended)) == ([], [edited], sorted(gone))
-    *suspects, witness = asked_for(sandbox, 0)
+    *suspects, witness = asked_for(account, 0)
     assert suspects == sorted(gone)
-    assert witness in cgids(sandbox.records)
-    pages = -(-len(sandbox.records) // 20) + 1
-    assert len(sandbox.data_requests) == pages + len(gone) + 1
+    assert witness in cgids(account.records)
+    pages = -(-len(account.records) // 20) + 1
+    assert len(account.data_requests) == pages + len(gone) + 1
     rows = ended.summary["tables"]
     assert (rows["responses"], rows["deleted_responses"]) == (1, len(gone))
     assert not {"responses__tags", "responses__questions"} & {it for it in rows if rows[it]}
@@ -279,51 +154,51 @@ def test_before_the_first_load_all_is_added_and_the_first_load_is_as_ever(comman
 
 
 def test_a_period_is_compared_with_itself_and_what_moved_is_merged(
-    command: Command, sandbox: Sandbox
+    command: Command, account: Sandbox
 ) -> None:
-    records = sorted(sandbox.records, key=lambda it: it["date_survey_response"])
+    records = sorted(account.records, key=lambda it: it["date_survey_response"])
     start, end = day_of(records[50]), day_of(records[100])
     inside = [it for it in records if start <= day_of(it) <= end]
     margin = [it for it in records if day_of(it) == later(end, 1)[:10]]
     gone, out, one_day_out, edited, *_ = cgids(inside)
     moved_in, far_gone = records[0][KEY], records[1]
-    sandbox.edit(out, date_survey_response=later(f"{end} 12:00:00", 30), nps=1)
-    sandbox.edit(one_day_out, date_survey_response=later(f"{end} 12:00:00", 1))
-    sandbox.edit(edited, tags=[{"label": "edited", "type": "tag"}])
-    sandbox.edit(moved_in, date_survey_response=f"{start} 00:00:00")
+    account.edit(out, date_survey_response=later(f"{end} 12:00:00", 30), nps=1)
+    account.edit(one_day_out, date_survey_response=later(f"{end} 12:00:00", 1))
+    account.edit(edited, tags=[{"label": "edited", "type": "tag"}])
+    account.edit(moved_in, date_survey_response=f"{start} 00:00:00")
     for cgid in (gone, far_gone[KEY], margin[0][KEY]):
-        sandbox.remove(cgid)
-    told = found(run(command, sandbox, *period(start, end)))
+        account.remove(cgid)
+    told = found(run(command, account, *period(start, end)))
 
     changed = sorted([out, one_day_out, edited, moved_in])
     assert ids(told) == ([], changed, [gone])
-    assert differences(command.file, [*sandbox.records, far_gone, margin[0]]) == []
-    *suspects, witness = asked_for(sandbox, 0)
+    assert differences(command.file, [*account.records, far_gone, margin[0]]) == []
+    *suspects, witness = asked_for(account, 0)
     assert suspects == sorted([gone, out])
-    assert witness in cgids(sandbox.records)
+    assert witness in cgids(account.records)
     days = {
         (asked["period[start]"], asked["period[end]"])
-        for asked in (dict(request.query) for request in sandbox.data_requests)
+        for asked in (dict(request.query) for request in account.data_requests)
         if KEY not in asked
     }
     assert days == {(later(start, -2)[:10], later(end, 2)[:10])}
-    assert ids(found(run(command, sandbox, *period(start, end)))) == ([], [], [])
+    assert ids(found(run(command, account, *period(start, end)))) == ([], [], [])
 
 
 def test_an_emptied_day_is_removed_though_no_record_of_its_period_comes(
-    command: Command, sandbox: Sandbox
+    command: Command, account: Sandbox
 ) -> None:
-    chosen = sandbox.records[75]["date_sent"]
+    chosen = account.records[75]["date_sent"]
     day, *margin = (later(chosen, offset)[:10] for offset in (0, -2, -1, 1, 2))
-    kept = [it for it in sandbox.records if it["date_sent"][:10] in margin]
-    gone = cgids([it for it in sandbox.records if it["date_sent"][:10] == day])
+    kept = [it for it in account.records if it["date_sent"][:10] in margin]
+    gone = cgids([it for it in account.records if it["date_sent"][:10] == day])
     for empty in (day, *margin):
-        sandbox.empty_day(empty, field="date_sent")
+        account.empty_day(empty, field="date_sent")
 
-    told = found(run(command, sandbox, *period(day, day, "date_sent")))
+    told = found(run(command, account, *period(day, day, "date_sent")))
     assert (told["read"], told["deleted_ids"]) == (0, sorted(gone))
-    assert len(sandbox.data_requests) == 1 + 1 + len(gone) + 1
-    assert differences(command.file, [*sandbox.records, *kept]) == []
+    assert len(account.data_requests) == 1 + 1 + len(gone) + 1
+    assert differences(command.file, [*account.records, *kept]) == []
 
 
 def test_an_emptied_day_is_removed_though_the_oldest_entry_of_the_account_is_no_record(
@@ -340,24 +215,24 @@ def test_an_emptied_day_is_removed_though_the_oldest_entry_of_the_account_is_no_
         assert ids(found(ended)) == ([], [], [15])
 
 
-def test_the_last_days_are_a_period_up_to_today(command: Command, sandbox: Sandbox) -> None:
+def test_the_last_days_are_a_period_up_to_today(command: Command, account: Sandbox) -> None:
     today = datetime.now(timezone.utc)
     recent = {
         cgid: f"{today - timedelta(days=days):%Y-%m-%d %H:%M:%S}"
-        for cgid, days in zip(cgids(sandbox.records), (0, 3, 5, 9), strict=False)
+        for cgid, days in zip(cgids(account.records), (0, 3, 5, 9), strict=False)
     }
     for cgid, moment in recent.items():
-        sandbox.edit(cgid, date_survey_response=moment)
-    merged = found(run(command, sandbox, "--days", "5"))
+        account.edit(cgid, date_survey_response=moment)
+    merged = found(run(command, account, "--days", "5"))
     now, _, fifth, ninth = recent
     assert merged["changed_ids"] == sorted(recent.keys() - {ninth})
-    dates = [dict(request.query).get("period[start]") for request in sandbox.data_requests]
+    dates = [dict(request.query).get("period[start]") for request in account.data_requests]
     assert {*dates} == {str(date.today() - timedelta(days=7))}  # noqa: DTZ011 - it runs in UTC
 
-    old = sandbox.records[-1]
+    old = account.records[-1]
     for cgid in (now, fifth, old[KEY]):
-        sandbox.remove(cgid)
-    assert ids(found(run(command, sandbox, "--days", "5"))) == ([], [], sorted([now, fifth]))
+        account.remove(cgid)
+    assert ids(found(run(command, account, "--days", "5"))) == ([], [], sorted([now, fifth]))
     assert old[KEY] in loaded(command.file)
     assert noted(command.file) == sorted([now, fifth])
 
@@ -381,11 +256,11 @@ def test_the_days_of_a_period_are_those_of_the_timezone(command: Command) -> Non
 
 
 @pytest.mark.long
-def test_one_response_can_be_reconciled_alone(command: Command, sandbox: Sandbox) -> None:
-    first, second = cgids(sandbox.records)[:2]
+def test_one_response_can_be_reconciled_alone(command: Command, account: Sandbox) -> None:
+    first, second = cgids(account.records)[:2]
     for cgid in (first, second):
-        sandbox.remove(cgid)
-    told = found(run(command, sandbox, "--number-customergauge", f"{first}"))
+        account.remove(cgid)
+    told = found(run(command, account, "--number-customergauge", f"{first}"))
 
     assert ids(told) == ([], [], [first])
     assert noted(command.file) == [first]
@@ -393,16 +268,16 @@ def test_one_response_can_be_reconciled_alone(command: Command, sandbox: Sandbox
 
 
 def test_as_many_as_max_deletes_are_removed_and_one_more_is_refused(
-    command: Command, sandbox: Sandbox
+    command: Command, account: Sandbox
 ) -> None:
-    gone, edited = cgids(sandbox.records)[10:13], sandbox.records[0][KEY]
+    gone, edited = cgids(account.records)[10:13], account.records[0][KEY]
     for cgid in gone:
-        sandbox.remove(cgid)
-    sandbox.edit(edited, nps=4, tags=[])
-    dry = found(run(command, sandbox, "--dry-run", "--max-deletes", "2"))
+        account.remove(cgid)
+    account.edit(edited, nps=4, tags=[])
+    dry = found(run(command, account, "--dry-run", "--max-deletes", "2"))
     assert ids(dry) == ([], [edited], sorted(gone))
     assert "More than 2 of 150" in dry["refused"]["responses"]
-    ended = run(command, sandbox, "--max-deletes", "2")
+    ended = run(command, account, "--max-deletes", "2")
     assert ended.code == 4
     what, remedy = ended.err.splitlines()[-2:]
     assert "More than 2 of 150 records seem to be gone" in what
@@ -411,30 +286,30 @@ def test_as_many_as_max_deletes_are_removed_and_one_more_is_refused(
     assert noted(command.file) == []
     assert len(loaded(command.file)) == RESPONSES
 
-    assert ids(found(run(command, sandbox, "--max-deletes", "3"))) == ([], [], sorted(gone))
-    assert differences(command.file, sandbox.records) == []
+    assert ids(found(run(command, account, "--max-deletes", "3"))) == ([], [], sorted(gone))
+    assert differences(command.file, account.records) == []
 
 
 @pytest.mark.long
-def test_by_default_a_hundred_of_so_few_may_go(command: Command, sandbox: Sandbox) -> None:
-    before = sandbox.records
+def test_by_default_a_hundred_of_so_few_may_go(command: Command, account: Sandbox) -> None:
+    before = account.records
     for record in before[:101]:
-        sandbox.remove(record[KEY])
-    assert run(command, sandbox).code == 4
+        account.remove(record[KEY])
+    assert run(command, account).code == 4
     assert len(loaded(command.file)) == RESPONSES
-    sandbox.append(before[0])
+    account.append(before[0])
 
-    assert found(run(command, sandbox))["deleted"] == 100
-    assert differences(command.file, sandbox.records) == []
+    assert found(run(command, account))["deleted"] == 100
+    assert differences(command.file, account.records) == []
 
 
 def test_what_another_credential_loaded_is_left_alone(
-    command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    command: Command, account: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Sandbox(responses=6, seed=5) as other:
         theirs = other.records
-    ours = cgids(sandbox.records)[40]
-    sandbox.remove(ours)
+    ours = cgids(account.records)[40]
+    account.remove(ours)
     with monkeypatch.context() as patch:
         patch.setattr(sandbox_tokens, "CLIENT_ID", "a-division")
         patch.setattr(Sandbox, "client_id", "a-division")
@@ -444,34 +319,34 @@ def test_what_another_credential_loaded_is_left_alone(
 
             assert ids(found(run(command, division))) == ([], [], [theirs[0][KEY]])
             division.remove(theirs[1][KEY])
-    assert ids(found(run(command, sandbox))) == ([], [], [ours])
+    assert ids(found(run(command, account))) == ([], [], [ours])
 
-    assert differences(command.file, [*sandbox.records, *theirs[1:]]) == []
+    assert differences(command.file, [*account.records, *theirs[1:]]) == []
 
 
 def test_what_another_filter_loaded_is_left_alone_and_without_a_filter_all_is_seen(
-    command: Command, sandbox: Sandbox
+    command: Command, account: Sandbox
 ) -> None:
     detractors, promoters = (
         ("--outbound-filter", it) for it in (DETRACTORS_FILTER, PROMOTERS_FILTER)
     )
     for filtered in (detractors, promoters):
-        assert command(sandbox, *OPTIONS, *filtered).code == 0
-    gone, better = [it[KEY] for it in sandbox.records if it["nps"] in range(7)][:2]
+        assert command(account, *OPTIONS, *filtered).code == 0
+    gone, better = [it[KEY] for it in account.records if it["nps"] in range(7)][:2]
     promoter, passive = (
-        next(it[KEY] for it in sandbox.records if it["nps"] == nps) for nps in (10, 7)
+        next(it[KEY] for it in account.records if it["nps"] == nps) for nps in (10, 7)
     )
-    sandbox.edit(better, nps=8)
+    account.edit(better, nps=8)
     for cgid in (gone, promoter, passive):
-        sandbox.remove(cgid)
+        account.remove(cgid)
 
-    assert ids(found(run(command, sandbox, *promoters))) == ([], [], [promoter])
-    assert ids(found(run(command, sandbox, *detractors))) == ([], [better], [gone])
-    asked_for_it = len(asked_for(sandbox, 0))
-    assert ids(found(run(command, sandbox, *detractors))) == ([], [], [])
-    assert len(asked_for(sandbox, 0)) == asked_for_it  # what has left a filter is asked for once
-    assert ids(found(run(command, sandbox))) == ([], [], [passive])
-    assert differences(command.file, sandbox.records) == []
+    assert ids(found(run(command, account, *promoters))) == ([], [], [promoter])
+    assert ids(found(run(command, account, *detractors))) == ([], [better], [gone])
+    asked_for_it = len(asked_for(account, 0))
+    assert ids(found(run(command, account, *detractors))) == ([], [], [])
+    assert len(asked_for(account, 0)) == asked_for_it  # what has left a filter is asked for once
+    assert ids(found(run(command, account))) == ([], [], [passive])
+    assert differences(command.file, account.records) == []
 
 
 def as_of_an_older_release(file: Path) -> None:
@@ -504,38 +379,38 @@ def as_of_an_older_release(file: Path) -> None:
 
 
 def test_rows_of_an_older_release_are_loaded_again_and_those_that_do_not_come_are_told(
-    command: Command, sandbox: Sandbox
+    command: Command, account: Sandbox
 ) -> None:
     as_of_an_older_release(command.file)
-    left = sandbox.records[7]
-    sandbox.remove(left[KEY])
+    left = account.records[7]
+    account.remove(left[KEY])
     before = contents(command.file)
-    dry = found(run(command, sandbox, "--dry-run"))
+    dry = found(run(command, account, "--dry-run"))
     assert contents(command.file) == before
 
-    ended = run(command, sandbox)
+    ended = run(command, account)
     told = found(ended)
     for it in (told, dry):
         assert ids(it) == ([], [], [])
         assert (it["renewed"], it["left_alone"]) == (RESPONSES - 1, 1)
     assert "1 records were loaded with another client id or filter, or by an older" in ended.err
-    assert differences(command.file, [*sandbox.records, left]) == []
-    again = found(run(command, sandbox))
+    assert differences(command.file, [*account.records, left]) == []
+    again = found(run(command, account))
     assert (again["renewed"], again["left_alone"]) == (0, 1)
 
 
 def test_non_responses_and_cases_that_are_gone_do_not_linger(
-    command: Command, sandbox: Sandbox
+    command: Command, account: Sandbox
 ) -> None:
-    unanswered = cgids(sandbox.records_of("non-responses"))
-    cases = cgids(sandbox.records_of("close-loop"))
-    sandbox.become_response(unanswered[3])
-    sandbox.become_response(unanswered[9], vanishes=False)
-    sandbox.remove(unanswered[20], feed="non-responses")
-    sandbox.edit(unanswered[30], feed="non-responses", email=None, properties=[])
-    sandbox.remove(cases[2], feed="close-loop")
-    sandbox.edit(cases[4], feed="close-loop", note="nobody is told of this")
-    ended = run(command, sandbox, *ALL)
+    unanswered = cgids(account.records_of("non-responses"))
+    cases = cgids(account.records_of("close-loop"))
+    account.become_response(unanswered[3])
+    account.become_response(unanswered[9], vanishes=False)
+    account.remove(unanswered[20], feed="non-responses")
+    account.edit(unanswered[30], feed="non-responses", email=None, properties=[])
+    account.remove(cases[2], feed="close-loop")
+    account.edit(cases[4], feed="close-loop", note="nobody is told of this")
+    ended = run(command, account, *ALL)
 
     told = found(ended)["resources"]
     assert ids(told["non_responses"]) == (
@@ -546,17 +421,17 @@ def test_non_responses_and_cases_that_are_gone_do_not_linger(
     assert ids(told["close_loop"]) == ([], [cases[4]], [cases[2]])
     assert ids(told["responses"]) == (sorted([unanswered[3], unanswered[9]]), [], [])
     file = command.file
-    assert differences(file, sandbox.records) == []
-    assert missing_or_wrong(file, "non_responses", sandbox.records_of("non-responses")) == []
-    assert missing_or_wrong(file, "close_loop", sandbox.records_of("close-loop")) == []
+    assert differences(file, account.records) == []
+    assert missing_or_wrong(file, "non_responses", account.records_of("non-responses")) == []
+    assert missing_or_wrong(file, "close_loop", account.records_of("close-loop")) == []
     assert noted(file, "deleted_non_responses") == sorted([unanswered[3], unanswered[20]])
     assert noted(file, "deleted_close_loop") == [cases[2]]
     assert noted(file) == []
     assert marked(file) == []
-    requests = sandbox.requests_to("non-responses")
+    requests = account.requests_to("non-responses")
     lists = [[value for name, value in it.query if name == "with[]"] for it in requests]
     assert lists == [["properties"]] * (len(lists) // 2) + [[]] * (len(lists) // 2)
-    again = run(command, sandbox, *ALL)
+    again = run(command, account, *ALL)
     assert (again.summary["tables"], again.summary["checkpoints"]) == ({}, 0)
 
 
@@ -600,15 +475,15 @@ def test_options_that_do_not_go_together_end_with_2_before_anything_is_requested
 
 @pytest.mark.long
 def test_an_interrupt_ends_with_130_and_what_is_left_is_done_by_the_next(
-    command: Command, sandbox: Sandbox
+    command: Command, account: Sandbox
 ) -> None:
-    gone = cgids(sandbox.records)[:4]
-    for record in sandbox.records[4:50]:
-        sandbox.edit(record[KEY], nps=5, questions=[])
+    gone = cgids(account.records)[:4]
+    for record in account.records[4:50]:
+        account.edit(record[KEY], nps=5, questions=[])
     for cgid in gone:
-        sandbox.remove(cgid)
-    sandbox.inject(Fault("hang", page=6))
-    running = command.start(sandbox, *OPTIONS, "--reconcile", "--checkpoint-pages", "1")
+        account.remove(cgid)
+    account.inject(Fault("hang", page=6))
+    running = command.start(account, *OPTIONS, "--reconcile", "--checkpoint-pages", "1")
     until(lambda: "checkpoint 2 committed" in running.errors())
     running.signal(signal.SIGTERM)
     ended = running.finish()
@@ -616,251 +491,33 @@ def test_an_interrupt_ends_with_130_and_what_is_left_is_done_by_the_next(
     assert ended.code == 130, ended.err
     assert "Error: Interrupted. " in ended.err
     assert noted(command.file) == []
-    assert found(run(command, sandbox))["deleted_ids"] == sorted(gone)
-    assert differences(command.file, sandbox.records) == []
+    assert found(run(command, account))["deleted_ids"] == sorted(gone)
+    assert differences(command.file, account.records) == []
 
 
 @pytest.mark.long
 def test_of_a_response_that_was_delivered_twice_the_later_version_stays(
-    command: Command, sandbox: Sandbox
+    command: Command, account: Sandbox
 ) -> None:
-    twice, gone = cgids(sandbox.records)[5:7]
-    sandbox.redeliver(twice, nps=1, tags=[{"label": "again", "type": "tag"}], properties=[])
-    sandbox.remove(gone)
+    twice, gone = cgids(account.records)[5:7]
+    account.redeliver(twice, nps=1, tags=[{"label": "again", "type": "tag"}], properties=[])
+    account.remove(gone)
 
-    assert ids(found(run(command, sandbox))) == ([], [twice], [gone])
-    assert differences(command.file, sandbox.records) == []
-    assert ids(found(run(command, sandbox))) == ([], [], [])
-    assert differences(command.file, sandbox.records) == []
-    sandbox.remove(twice)  # the later row alone
-    assert ids(found(run(command, sandbox))) == ([], [twice], [])
-    assert differences(command.file, sandbox.records) == []
+    assert ids(found(run(command, account))) == ([], [twice], [gone])
+    assert differences(command.file, account.records) == []
+    assert ids(found(run(command, account))) == ([], [], [])
+    assert differences(command.file, account.records) == []
+    account.remove(twice)  # the later row alone
+    assert ids(found(run(command, account))) == ([], [twice], [])
+    assert differences(command.file, account.records) == []
 
 
 @pytest.mark.long
-def test_a_response_that_comes_back_is_there_again(command: Command, sandbox: Sandbox) -> None:
-    record = sandbox.records[60]
-    sandbox.remove(record[KEY])
-    assert ids(found(run(command, sandbox))) == ([], [], [record[KEY]])
-    sandbox.append(record)
+def test_a_response_that_comes_back_is_there_again(command: Command, account: Sandbox) -> None:
+    record = account.records[60]
+    account.remove(record[KEY])
+    assert ids(found(run(command, account))) == ([], [], [record[KEY]])
+    account.append(record)
 
-    assert ids(found(run(command, sandbox))) == ([record[KEY]], [], [])
-    assert differences(command.file, sandbox.records) == []
-
-
-def digests(*records: Any) -> dict[int, int]:
-    """Returns the digest of each record of a page, by CGID."""
-    body = json.dumps({"data": records, "cursor": {"next": 1}}).encode()
-    it = RESPONSES_OF_THE_API
-    catalog = Catalog(lambda path: "__".join(path).lower(), {})
-    reader = Reader(Target(it.name, it.key, it.record, catalog, timezone.utc))
-    rows: Any = Decoder(it, lambda: reader).decode(body).data
-    return dict(zip(*(rows.field(name).to_pylist() for name in (KEY, DIGEST)), strict=True))
-
-
-STRANGE: tuple[dict[str, Any], ...] = (
-    {"mood": "fine", "Aaa": 1, "zz": [{"a": "x"}, {"b": [1, 2]}], "aa": ["x"]},
-    {"tags": [{"label": "a", "weight": 1.5, "of": {"x": True}}, {}], "comment": {"by": "me"}},
-    {"questions": [{"title": "?", "answer": ["a", "b"]}], "selected_drivers": None},
-    {"aa": [], "zz": {}, "mood": None},
-    {"date_sent": "2026-03-01T10:00:00+02:00", "nps": 9},
-)
-MISSHAPEN: tuple[Any, ...] = (
-    {"nps": "many", "date_sent": "never", "tags": "none", "contact": [1]},
-    {"nps": 7.0, "tags": {"0": {"label": "PHP"}}, "comment": "older", "drivers": [{"label": "a"}]},
-    {"mood": "2026-01-01 10:00:00", "zz": 3, "aa": {"x": 1}},
-)
-
-
-def test_a_digest_is_the_same_whatever_others_on_the_page_are_and_have(sandbox: Sandbox) -> None:
-    records = sandbox.records[:30] + [{KEY: n, **it} for n, it in enumerate(STRANGE, start=1)]
-    alone: dict[int, int] = {}
-    for record in records:
-        alone |= digests(record)
-    turned = [{name: it[name] for name in sorted(it, reverse=True)} for it in records]
-    others = [{KEY: n, **it} for n, it in enumerate(MISSHAPEN[:2], start=100)]
-
-    assert digests(*records) == alone
-    assert digests(*turned[::-1]) == alone
-    assert alone.items() <= digests(*records, *others, "no record").items()
-    assert digests(*others) == {**digests(others[0]), **digests(others[1])}
-
-
-def test_a_digest_tells_all_that_a_record_says_apart(full: dict[str, Any]) -> None:
-    lists = [["a;b"], ["a", "b"], ["b", "a"], ["a;", "b"], [None, "a"], ["a"], ["a", None], [None]]
-    below = [{"secondary": some, "primary": "a"} for some in lists]
-    changes: list[dict[str, Any]] = [
-        *({"selected_drivers": [item]} for item in below),
-        *({"selected_drivers": [below[1], item]} for item in below),
-        *({name: []} for name in EMPTY),
-        {"tags": [*full["tags"][::-1], {}]},
-        {"tags": [*full["tags"], {}, {}]},
-        {"email": None},
-        {"email": ""},
-        {"email": full["phone"], "phone": full["email"]},
-        {"nps": None},
-        {"nps": (full["nps"] + 1) % 10},
-        {"date_sent": None},
-        {"date_sent": later(full["date_sent"], 1)},
-        {"follow_up": {"requested": None}},
-        {"follow_up": {"requested": not full["follow_up"]["requested"]}},
-        {"comment": {"original": "5:email"}},
-        {"mood": "x"},
-        {"mood": ["x"]},
-        {"mood": {"x": "x"}},
-        {"nps": "never"},
-    ]
-    told = [digests(full | change)[full[KEY]] for change in ({}, *changes)]
-
-    assert len({*told}) == len(told)
-    assert all(told)
-
-
-@pytest.mark.long
-def test_another_page_size_changes_nothing_though_some_records_have_more_fields(
-    command: Command, sandbox: Sandbox
-) -> None:
-    strange = {"mood": "fine", "scores": {"a": 1.5, "b": None}, "steps": [{"name": "a"}]}
-    sandbox.append({KEY: 5, **strange}, {KEY: 6, "channels": ["sms"]})
-    assert command(sandbox, *OPTIONS).code == 0
-    before = contents(command.file)
-
-    assert ids(found(run(command, sandbox, "--per-page", "1000"))) == ([], [], [])
-    assert contents(command.file) == before
-
-
-@pytest.mark.long
-def test_a_misshapen_neighbour_and_another_order_of_keys_change_no_record(
-    command: Command, sandbox: Sandbox
-) -> None:
-    turned: list[Any] = [
-        {name: record[name] for name in sorted(record, reverse=True)} for record in sandbox.records
-    ]
-    misshapen: list[Any] = [
-        {KEY: 5, "nps": "many", "date_sent": "never", "tags": "none", "contact": [1]},
-        {KEY: "6", "nps": 7.0, "tags": {"0": {"label": "PHP"}}},
-        "no record at all",
-    ]
-    turned[10:10], turned[50:50] = misshapen[:1], misshapen[1:]
-    with Sandbox(records=turned) as account:
-        assert ids(found(run(command, account, "--per-page", "30"))) == ([5, 6], [], [])
-        assert ids(found(run(command, account, "--per-page", "13"))) == ([], [], [])
-
-
-def in_python(folder: Path, source: Any, **arguments: Any) -> Any:
-    """Reconciles in a pipeline of somebody's; returns what was found."""
-    return reconcile(make_pipeline(folder), source, **arguments)
-
-
-def hashed(record: dict[str, Any]) -> dict[str, Any]:
-    """Returns a record without its e-mail address, as a step of somebody's pipeline might."""
-    email = record["email"]
-    return record | {"email": email and hashlib.sha256(email.encode()).hexdigest()}
-
-
-def test_in_python_a_map_is_applied_and_nothing_changes_twice(
-    workdir: Path, command: Command, sandbox: Sandbox
-) -> None:
-    def source() -> Any:
-        made = make_source(sandbox, per_page=20)
-        made.responses.add_map(hashed)
-        return made
-
-    gone, edited = cgids(sandbox.records)[8:10]
-    sandbox.remove(gone)
-    first = in_python(workdir, source()).reconcile
-    assert first.changed == sum(it["email"] is not None for it in sandbox.records)
-    assert first.deleted_ids == [gone]
-    again = in_python(workdir, source())
-    assert (again.reconcile.changed, again.tables, again.checkpoints) == (0, {}, 0)
-    sandbox.edit(edited, email="new@example.com", tags=[])
-    assert in_python(workdir, source()).reconcile.changed_ids == [edited]
-
-    assert differences(command.file, [hashed(record) for record in sandbox.records]) == []
-
-
-def test_in_python_a_filter_removes_nothing_that_is_alive(
-    workdir: Path, command: Command, sandbox: Sandbox
-) -> None:
-    source = make_source(sandbox, per_page=20)
-    source.responses.add_filter(lambda record: record["nps"] > 6)
-    happy, unhappy = ([it for it in sandbox.records if (it["nps"] > 6) is is_happy]
-                      for is_happy in (True, False))  # fmt: skip
-    gone = sorted([happy[0][KEY], unhappy[0][KEY]])
-    for cgid in gone:
-        sandbox.remove(cgid)
-    sandbox.edit(happy[1][KEY], tags=[], nps=8)
-    sandbox.edit(unhappy[1][KEY], tags=[], nps=2)
-    told = in_python(workdir, source).reconcile
-
-    assert told.deleted_ids == gone
-    assert told.changed_ids == [happy[1][KEY]]
-    assert loaded(command.file) == sorted(cgids(sandbox.records))
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(it): it.read_bytes() for it in folder.rglob("*") if it.is_file()}
-
-
-def test_in_python_a_dry_run_leaves_pipeline_and_destination_as_they_were(
-    workdir: Path, command: Command, sandbox: Sandbox
-) -> None:
-    pipeline = make_pipeline(workdir)
-    pipeline.sync_destination()
-    hashes = {name: pipeline.schemas[name].version_hash for name in pipeline.schemas}
-    before = contents(command.file)
-    pipeline.extract([{"id": 1}], table_name="pending", schema=Schema("somebody_elses"))
-    kept = files(Path(pipeline.working_dir))
-    sandbox.remove(sandbox.records[0][KEY])
-    sandbox.edit(sandbox.records[0][KEY], tags=[], nps=6, brand_new="field")
-    told: list[Any] = []
-    summary = reconcile(
-        pipeline, make_source(sandbox, per_page=20), dry_run=True, on_checkpoint=told.append
-    )
-
-    assert summary.reconcile is not None
-    assert (summary.reconcile.deleted, summary.reconcile.changed) == (1, 1)
-    assert (told, summary.checkpoints, summary.tables) == ([], 0, {})
-    assert contents(command.file) == before
-    now = {name: pipeline.schemas[name].version_hash for name in hashes}
-    assert now == hashes
-    assert files(Path(pipeline.working_dir)) == kept
-    assert pipeline.has_pending_data
-
-
-@pytest.mark.long
-def test_in_python_checkpoints_are_told_and_errors_are_ours(
-    workdir: Path, command: Command, sandbox: Sandbox
-) -> None:
-    for record in sandbox.records[:60]:
-        sandbox.edit(record[KEY], nps=0, status="edited")
-    gone = cgids(sandbox.records)[60:63]
-    for cgid in gone:
-        sandbox.remove(cgid)
-    with pytest.raises(RemovalRefusedError, match="More than 0") as refused:
-        in_python(workdir, make_source(sandbox), max_deletes=0)
-    told: list[int] = []
-
-    def stop(_: LoadSummary) -> None:
-        raise ValueError("mine")
-
-    with pytest.raises(ValueError, match="mine"):
-        in_python(workdir, make_source(sandbox, per_page=20), on_checkpoint=stop)
-    in_python(
-        workdir,
-        make_source(sandbox, per_page=20),
-        max_deletes=3,
-        checkpoint_pages=1,
-        on_checkpoint=lambda summary: told.append(summary.checkpoints),
-    )
-    with pytest.raises(ConfigurationError) as negative:
-        in_python(workdir, make_source(sandbox), max_deletes=-1)
-    with Sandbox(responses=0) as empty, pytest.raises(RemovalRefusedError) as nothing:
-        in_python(workdir, make_source(empty))
-
-    assert told == [1, 2]  # what had changed is merged by the refused one
-    assert noted(command.file) == sorted(gone)
-    codes: Collection[int] = [it.value.exit_code for it in (refused, negative, nothing)]
-    assert [*codes] == [4, 2, 4]
-    assert all(isinstance(it.value, CustomerGaugeError) for it in (refused, negative, nothing))
-    assert differences(command.file, sandbox.records) == []
+    assert ids(found(run(command, account))) == ([record[KEY]], [], [])
+    assert differences(command.file, account.records) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,10 +21,7 @@ from customergauge_source.sandbox.faults import KINDS, RETRYABLE, TOKEN
 from customergauge_source.sandbox.tokens import TOKEN_PATH
 from tests.command import Command, until
 from tests.killed_at import KILL_AT
-from tests.scripted import TOKEN as A_TOKEN
-from tests.scripted import Reply, Scripted, scripted
-from tests.support import DATASET, at_length, environment, query, start_load
-from tests.test_reconcile import (
+from tests.reconciling import (
     EDITS,
     KEY,
     OPTIONS,
@@ -33,12 +29,14 @@ from tests.test_reconcile import (
     cgids,
     found,
     ids,
-    load_once,
     marked,
     noted,
     run,
     tables_with,
 )
+from tests.scripted import TOKEN as A_TOKEN
+from tests.scripted import Reply, Scripted, scripted
+from tests.support import DATASET, at_length, environment, query, start_load
 from tests.truth import differences, loaded, stored_cursor
 
 TRIES = 5
@@ -52,22 +50,6 @@ MOMENTS = {
     "removed, and that not committed": "sql> CREATE TEMPORARY TABLE responses_delete",
 }
 EVENTS = [f"event {number}" for number in range(20, 1400, 20)]  # of which a run has about so many
-
-
-@pytest.fixture(scope="module")
-def first_load(
-    fork_server: subprocess.Popen[str], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """What `load_once` returns; the destination is the only memory, so a copy goes on."""
-    return load_once(fork_server, tmp_path_factory.mktemp("loaded"))
-
-
-@pytest.fixture
-def sandbox(command: Command, first_load: Path) -> Iterator[Sandbox]:
-    """An account of which everything is in the command's DuckDB file."""
-    shutil.copyfile(first_load, command.file)
-    with Sandbox(responses=RESPONSES) as running:
-        yield running
 
 
 Answer = Callable[[list[Any], int], tuple[int, list[Any]]]
@@ -143,9 +125,9 @@ LIES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("lie", at_length(LIES, short=["the feed ends early", "no CGID is known"]))
 def test_an_api_that_cannot_be_trusted_removes_nothing(
-    command: Command, sandbox: Sandbox, lie: str
+    command: Command, account: Sandbox, lie: str
 ) -> None:
-    before = sandbox.records
+    before = account.records
     edited = before[0] | {"tags": [], "nps": 6, "status": "edited"}
     with serving(Liar([edited, *before[1:50], *before[53:]], **LIES[lie])) as server:
         ended = command(server, *OPTIONS, "--reconcile")
@@ -191,9 +173,9 @@ def test_an_empty_account_equals_empty_tables(command: Command) -> None:
 
 
 def test_an_empty_feed_empties_neither_non_responses_nor_cases(
-    command: Command, sandbox: Sandbox
+    command: Command, account: Sandbox
 ) -> None:
-    assert sandbox.records
+    assert account.records
     counted = {}
     for name in ("non_responses", "close_loop"):
         with Sandbox(responses=0) as empty:
@@ -206,23 +188,23 @@ def test_an_empty_feed_empties_neither_non_responses_nor_cases(
 
 @pytest.mark.long
 def test_a_resource_that_is_refused_keeps_no_other_from_being_reconciled(
-    command: Command, sandbox: Sandbox
+    command: Command, account: Sandbox
 ) -> None:
-    gone = cgids(sandbox.records)[4]
-    unanswered = cgids(sandbox.records_of("non-responses"))
-    sandbox.remove(gone)
+    gone = cgids(account.records)[4]
+    unanswered = cgids(account.records_of("non-responses"))
+    account.remove(gone)
     for cgid in unanswered[:3]:
-        sandbox.remove(cgid, feed="non-responses")
+        account.remove(cgid, feed="non-responses")
     resources = ("--resources", "non_responses", "responses", "--max-deletes", "2")
-    dry = found(run(command, sandbox, *resources, "--dry-run"))
+    dry = found(run(command, account, *resources, "--dry-run"))
     assert (dry["deleted_ids"], [*dry["refused"]]) == ([gone], ["non_responses"])
-    ended = run(command, sandbox, *resources)
+    ended = run(command, account, *resources)
 
     assert ended.code == 4
     assert "Error: non_responses: More than 2 of " in ended.err
     assert noted(command.file) == [gone]
     assert noted(command.file, "deleted_non_responses") == []
-    assert differences(command.file, sandbox.records) == []
+    assert differences(command.file, account.records) == []
 
 
 def change(sandbox: Sandbox) -> list[int]:
@@ -265,19 +247,19 @@ def test_no_fault_removes_what_is_alive_and_a_later_run_ends_with_the_truth(
 
 @pytest.mark.parametrize("event", at_length(EVENTS, short=[]))
 def test_a_kill_at_any_event_leaves_what_the_next_run_completes(
-    command: Command, sandbox: Sandbox, event: str
+    command: Command, account: Sandbox, event: str
 ) -> None:
-    gone, cursor = change(sandbox), stored_cursor(command.file)
-    sandbox.arrive(5)
+    gone, cursor = change(account), stored_cursor(command.file)
+    account.arrive(5)
     packages = ("--checkpoint-pages", "2")
-    died = command(sandbox, *OPTIONS, *packages, "--reconcile", **{KILL_AT: event})
+    died = command(account, *OPTIONS, *packages, "--reconcile", **{KILL_AT: event})
     assert died.code in {0, -signal.SIGKILL}, died.err
     if int(event.split()[1]) % 40:
         shutil.rmtree(command.folder / "dlt", ignore_errors=True)
-    ended = run(command, sandbox, *packages)
+    ended = run(command, account, *packages)
 
     found(ended)
-    assert differences(command.file, sandbox.records) == []
+    assert differences(command.file, account.records) == []
     assert noted(command.file) == gone
     assert tables_with(command.file, *gone) == {"deleted_responses"}
     assert marked(command.file) == []
@@ -287,13 +269,13 @@ def test_a_kill_at_any_event_leaves_what_the_next_run_completes(
 @pytest.mark.parametrize("is_wiped", at_length([True, False], short=[True]))
 @pytest.mark.parametrize("moment", at_length(MOMENTS, short=["noted, and not removed"]))
 def test_a_kill_between_note_and_removal_is_made_good(
-    command: Command, sandbox: Sandbox, moment: str, *, is_wiped: bool
+    command: Command, account: Sandbox, moment: str, *, is_wiped: bool
 ) -> None:
-    before = sandbox.records
+    before = account.records
     gone = sorted(cgids(before[30:36]))
     for cgid in gone:
-        sandbox.remove(cgid)
-    died = command(sandbox, *OPTIONS, "--reconcile", **{KILL_AT: MOMENTS[moment]})
+        account.remove(cgid)
+    died = command(account, *OPTIONS, "--reconcile", **{KILL_AT: MOMENTS[moment]})
     assert died.code == -signal.SIGKILL, died.err
     if moment == "noted, and not removed":
         assert noted(command.file) == gone
@@ -301,37 +283,37 @@ def test_a_kill_between_note_and_removal_is_made_good(
     if is_wiped:
         shutil.rmtree(command.folder / "dlt")
     else:  # a run of another kind may come first
-        sandbox.arrive(2)
-        assert command(sandbox, *OPTIONS).code == 0
+        account.arrive(2)
+        assert command(account, *OPTIONS).code == 0
 
-    found(run(command, sandbox))
-    assert differences(command.file, sandbox.records) == []
+    found(run(command, account))
+    assert differences(command.file, account.records) == []
     assert noted(command.file) == gone
     assert tables_with(command.file, *gone) == {"deleted_responses"}
 
 
 def test_a_second_run_is_kept_out_with_6_whichever_of_them_reconciles(
-    command: Command, sandbox: Sandbox
+    command: Command, account: Sandbox
 ) -> None:
-    sandbox.remove(sandbox.records[3][KEY])
-    sandbox.inject(Fault("hang", page=5))
-    patient = environment(command.folder, sandbox, RUNTIME__REQUEST_TIMEOUT="4")
+    account.remove(account.records[3][KEY])
+    account.inject(Fault("hang", page=5))
+    patient = environment(command.folder, account, RUNTIME__REQUEST_TIMEOUT="4")
     with start_load(command.folder, *OPTIONS, "--reconcile", env=patient) as first:
-        until(lambda: sandbox.data_requests and sandbox.data_requests[-1].status is None)
+        until(lambda: account.data_requests and account.data_requests[-1].status is None)
         for options in ((), ("--reconcile",), ("--reconcile", "--dry-run")):
-            ended = command(sandbox, *OPTIONS, *options)
+            ended = command(account, *OPTIONS, *options)
             assert ended.code == 6, ended.err
-        assert len(sandbox.token_requests) == 1
+        assert len(account.token_requests) == 1
         _, err = first.communicate()
     assert first.returncode == 0, err
-    assert differences(command.file, sandbox.records) == []
+    assert differences(command.file, account.records) == []
 
 
 def test_what_a_cut_off_merge_or_two_machines_left_is_mended(
-    command: Command, sandbox: Sandbox
+    command: Command, account: Sandbox
 ) -> None:
     """Where a merge is no transaction, a kill may leave a record without its children."""
-    cgid = sandbox.records[0][KEY]
+    cgid = account.records[0][KEY]
     with duckdb.connect(str(command.file)) as connection:
         connection.execute(f"USE {DATASET}")
         connection.execute("UPDATE responses SET _dlt_load_id = 'cut off' WHERE nps = 0")
@@ -340,28 +322,28 @@ def test_what_a_cut_off_merge_or_two_machines_left_is_mended(
             " (SELECT number_customergauge FROM responses WHERE nps = 0)"
         )
         connection.execute(f"INSERT INTO responses FROM responses WHERE {KEY} = {cgid}")
-    assert differences(command.file, sandbox.records) != []
-    told = found(run(command, sandbox))
+    assert differences(command.file, account.records) != []
+    told = found(run(command, account))
 
     assert ids(told) == ([], [], [])
-    assert told["renewed"] == len({cgid, *(it[KEY] for it in sandbox.records if it["nps"] == 0)})
+    assert told["renewed"] == len({cgid, *(it[KEY] for it in account.records if it["nps"] == 0)})
     assert query(command.file, "SELECT count(*) FROM responses") == [(RESPONSES,)]
-    assert differences(command.file, sandbox.records) == []
+    assert differences(command.file, account.records) == []
 
 
 @pytest.mark.parametrize("options", [(), ("--dry-run",)])
 def test_a_table_that_somebody_dropped_is_named(
-    command: Command, sandbox: Sandbox, options: tuple[str, ...]
+    command: Command, account: Sandbox, options: tuple[str, ...]
 ) -> None:
     with duckdb.connect(str(command.file)) as connection:
         connection.execute(f"DROP TABLE {DATASET}.responses__tags")
-    ended = run(command, sandbox, *options)
+    ended = run(command, account, *options)
 
     assert ended.code == 5
     what, remedy = ended.err.splitlines()[-2:]
     assert "The destination lacks responses__tags, which earlier loads made." in what
     assert "--full-refresh" in remedy
-    assert not sandbox.data_requests
+    assert not account.data_requests
 
 
 def test_days_that_begin_elsewhere_and_an_end_that_is_left_out_are_allowed_for(

@@ -77,7 +77,7 @@ def records_of(pipeline: Pipeline, source: str, question: Question) -> Iterator[
     table: Mapping[str, Any] = schema.tables.get(question.resource.name, {}) if schema else {}
     if not (columns := table.get("columns", {})):
         return
-    with pipeline.sql_client() as sql:
+    with pipeline.sql_client(source) as sql:
         statement, parameters = question.statement(sql, columns)
         with sql.execute_query(statement, *parameters) as cursor:
             while rows := cursor.fetchmany(_AT_ONCE):
