@@ -197,7 +197,9 @@ def test_a_resource_that_is_refused_keeps_no_other_from_being_reconciled(
         account.remove(cgid, feed="non-responses")
     resources = ("--resources", "non_responses", "responses", "--max-deletes", "2")
     dry = found(run(command, account, *resources, "--dry-run"))
-    assert (dry["deleted_ids"], [*dry["refused"]]) == ([gone], ["non_responses"])
+    assert dry["resources"]["responses"]["deleted_ids"] == [gone]
+    assert dry["resources"]["non_responses"]["deleted_ids"] == sorted(unanswered[:3])
+    assert [*dry["refused"]] == ["non_responses"]
     ended = run(command, account, *resources)
 
     assert ended.code == 4
