@@ -393,7 +393,7 @@ def test_rows_of_an_older_release_are_loaded_again_and_those_that_do_not_come_ar
     for it in (told, dry):
         assert ids(it) == ([], [], [])
         assert (it["renewed"], it["left_alone"]) == (RESPONSES - 1, 1)
-    assert "1 records were loaded with another client id or filter, or by an older" in ended.err
+    assert "responses: left alone: 1 that did not come, and that another client id" in ended.err
     assert differences(command.file, [*account.records, left]) == []
     again = found(run(command, account))
     assert (again["renewed"], again["left_alone"]) == (0, 1)

@@ -119,8 +119,9 @@ class Reconciliation(Load):
         self._found.add_resource(name, comparison, gone)
         if left_alone := comparison.left_alone():
             logger.warning(
-                "%s: %d records were loaded with another client id or filter, or by an older"
-                " release, and did not come. They are left alone, though they may be gone.",
+                "%s: left alone: %d that did not come, and that another client id or filter, or an"
+                " older release, has loaded. If they are gone, --full-refresh (full_refresh=True)"
+                " begins without them.",
                 name,
                 left_alone,
             )

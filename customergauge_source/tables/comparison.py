@@ -12,7 +12,7 @@ from customergauge_source.tables.shape import DIGEST
 if TYPE_CHECKING:  # a run in which no record comes does without Arrow
     import pyarrow as pa
 
-Stored = tuple[int, "int | None", bool, bool]
+Stored = tuple[int, int | None, bool, bool]
 """Of a record in a table its key, its digest, and whether it is ours and held: see `Comparison`."""
 
 _OURS: Final = 1
