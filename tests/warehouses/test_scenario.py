@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
-from customergauge_source import LoadSummary, load_in_checkpoints
+from customergauge_source import load_in_checkpoints
 from customergauge_source.exceptions import DestinationError
 from customergauge_source.sandbox import Sandbox
+from tests.command import until
 from tests.support import EMPTY, TABLES, asked_cursors, environment, make_source, run_load
 from tests.warehouses.target import Target
 from tests.warehouses.trial import Trial, duckdb_trial, orphans
@@ -231,20 +233,24 @@ def test_the_command_loads_checks_restores_and_refreshes(
 def test_a_reconciliation_makes_the_tables_what_the_account_is(
     trial: Trial, reference: Trial
 ) -> None:
-    with Sandbox(responses=200) as sandbox:
+    with Sandbox(responses=200, latency=0.1) as sandbox:
         trial.load(sandbox)
         edited, removed, moved = change_silently(sandbox)
-        news = iter([30])
 
-        def arrive(_: LoadSummary) -> None:
-            sandbox.arrive(next(news, 0))
+        def arrive() -> None:
+            until(lambda: len(sandbox.data_requests) > asked + 1)
+            sandbox.arrive(30)
 
         told = trial.reconcile(sandbox, dry_run=True)
         assert trial.committed() == 1
-        found = trial.reconcile(sandbox, checkpoint_pages=1, on_checkpoint=arrive)
+        asked, arriving = len(sandbox.data_requests), Thread(target=arrive)
+        arriving.start()
+        found = trial.reconcile(sandbox, checkpoint_pages=1)
+        arriving.join()
 
         assert found.deleted_ids == told.deleted_ids == sorted(removed)
         assert found.changed_ids == told.changed_ids == sorted({*edited, *moved})
+        assert (told.added, found.added) == (0, 30)
         trial.forget()
         trial.load(sandbox)
         reference.load(sandbox)

@@ -59,7 +59,7 @@ class Trial:
         if period:
             bounds = {"start_date": period[0], "end_date": period[1]}
             bounds["period_field"] = "date_survey_response"
-        source = make_source(sandbox, **bounds)
+        source = make_source(sandbox, per_page=50, **bounds)
         found = reconcile(self.pipeline(), source, **arguments).reconcile
         assert found is not None
         return found
