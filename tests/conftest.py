@@ -27,7 +27,7 @@ gc.set_threshold(50_000, 20, 50)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the options that make the longer proofs run."""
     parser.addoption("--round-trips", type=int, default=1200, help="generated responses")
-    parser.addoption("--kills", type=int, default=6, help="kills of each crash test")
+    parser.addoption("--kills", type=int, default=5, help="kills of each crash test")
     parser.addoption("--long", action="store_true", help="run the longer proofs, too")
 
 

@@ -103,6 +103,7 @@ def test_tables_equal_the_account_after_edits_removals_moves_and_arrivals(comman
         assert differences(file, sandbox.records) == []
 
 
+@pytest.mark.long
 def test_a_response_goes_with_all_that_is_below_it_undeclared_lists_too(
     command: Command, account: Sandbox
 ) -> None:

@@ -228,7 +228,7 @@ def befalling(kind: str, page: int) -> list[Fault]:
     return [Fault("401", page=page), Fault(kind, page=2, times=times, retry_after=0)]
 
 
-@pytest.mark.parametrize("page", [3, PAGES + 3], ids=["re-read", "by CGID"])
+@pytest.mark.parametrize("page", at_length([3, PAGES + 3], short=[PAGES + 3]))
 @pytest.mark.parametrize("kind", at_length(KINDS, short=["404"]))
 def test_no_fault_removes_what_is_alive_and_a_later_run_ends_with_the_truth(
     command: Command, first_load: Path, kind: str, page: int
@@ -294,6 +294,7 @@ def test_a_kill_between_note_and_removal_is_made_good(
     assert tables_with(command.file, *gone) == {"deleted_responses"}
 
 
+@pytest.mark.long
 def test_a_second_run_is_kept_out_with_6_whichever_of_them_reconciles(
     command: Command, account: Sandbox
 ) -> None:

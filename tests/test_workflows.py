@@ -37,6 +37,7 @@ LOAD = READ["load.yml"]
 ON = LOAD[True]
 STEPS: list[dict[str, Any]] = LOAD["jobs"]["load"]["steps"]
 INPUTS = ON["workflow_dispatch"]["inputs"]
+ALL = {"recent", "old"}
 HOURLY, NIGHTLY = (schedule["cron"] for schedule in ON["schedule"])
 SECRET = "SOURCES__CUSTOMERGAUGE__CREDENTIALS__CLIENT_"
 
@@ -302,11 +303,12 @@ def test_the_choices_are_those_of_the_command() -> None:
 @pytest.mark.parametrize(
     ("event", "inputs", "merged", "removed"),
     [
-        ({"schedule": NIGHTLY}, {}, {"recent"}, {"recent"}),
-        ({}, {"reconcile": "true"}, {"recent", "old"}, {"recent", "old"}),
-        ({"schedule": HOURLY}, {}, set(), set()),
+        pytest.param({"schedule": NIGHTLY}, {}, {"recent"}, {"recent"}, id="every night"),
+        pytest.param({}, {"reconcile": "true"}, ALL, ALL, id="by hand", marks=pytest.mark.long),
+        pytest.param(
+            {"schedule": HOURLY}, {}, set(), set(), id="every hour", marks=pytest.mark.long
+        ),
     ],
-    ids=["every night", "by hand", "every hour"],
 )
 def test_every_night_what_changed_is_merged_and_what_is_gone_removed(
     tmp_path: Path,
