@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, Final
 
 import dlt
@@ -31,13 +31,13 @@ class Question:
     Attributes:
         resource: The resource.
         query: What is read again.
-        moments: Where its period begins and has ended, if it has one.
+        clock: Where the clock stands that its period is meant on.
         scope: What it is read with.
     """
 
     resource: Resource
     query: Query
-    moments: tuple[datetime, datetime] | None
+    clock: tzinfo
     scope: str
 
     def statement(self, sql: SqlClientBase[Any], columns: Collection[str]) -> tuple[str, list[str]]:
@@ -56,8 +56,8 @@ class Question:
             if self.query.outbound_filter is not None:
                 ours, parameters = f"{column(SCOPE)} = %s", [self.scope]
         key, held = column(self.resource.key), "1 = 1"
-        if self.moments is not None:
-            start, end = (moment.isoformat() for moment in self.moments)
+        if (moments := self.query.moments(self.clock)) is not None:
+            start, end = (moment.isoformat() for moment in moments)
             day = column(str(self.query.period_field))
             held = f"{day} >= '{start}' AND {day} < '{end}'"
         elif self.query.number_customergauge is not None:

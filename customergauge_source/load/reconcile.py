@@ -129,8 +129,8 @@ class Reconciliation(Load):
             self._remove(reader.resource, gone)
 
     def _compare(self, reader: ResourceReader, bounds: Query) -> Comparison:
-        moments = bounds.moments(zone(reader.timezone))
-        question = stored.Question(reader.resource, bounds, moments, reader.scope(bounds))
+        clock = zone(reader.timezone)
+        question = stored.Question(reader.resource, bounds, clock, reader.scope(bounds))
         records = stored.records_of(self.pipeline, self.source.name, question)
         return Comparison(reader.resource.key, records, is_dry=self.dry_run)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from itertools import chain
 from typing import Any, Final
 
@@ -62,18 +62,21 @@ class Differences:
     changed_ids: list[int] = field(default_factory=list)
     deleted_ids: list[int] = field(default_factory=list)
 
-    def add(self, found: Comparison, gone: Sequence[int]) -> None:
-        """Adds what was found of a resource."""
-        self.read += found.read
-        self.renewed += found.renewed
-        self.left_alone += found.left_alone()
+    @classmethod
+    def of(cls, found: Comparison, gone: Sequence[int]) -> Differences:
+        """Returns what was found of a resource."""
         added, changed = found.added(), found.changed()
-        self.added += len(added)
-        self.changed += len(changed)
-        self.deleted += len(gone)
-        lists = (self.added_ids, added), (self.changed_ids, changed), (self.deleted_ids, gone)
-        for ids, keys in lists:
-            ids.extend(keys[: _MOST_IDS - len(ids)])
+        return cls(
+            read=found.read,
+            added=len(added),
+            changed=len(changed),
+            renewed=found.renewed,
+            deleted=len(gone),
+            left_alone=found.left_alone(),
+            added_ids=added[:_MOST_IDS],
+            changed_ids=changed[:_MOST_IDS],
+            deleted_ids=[*gone[:_MOST_IDS]],
+        )
 
 
 @dataclass
@@ -92,9 +95,10 @@ class ReconcileSummary(Differences):
 
     def add_resource(self, name: str, found: Comparison, gone: Sequence[int]) -> None:
         """Adds what was found of a resource."""
-        own = self.resources[name] = Differences()
-        for it in (self, own):
-            it.add(found, gone)
+        own = self.resources[name] = Differences.of(found, gone)
+        for key in (it.name for it in fields(Differences)):
+            total = getattr(self, key) + getattr(own, key)
+            setattr(self, key, total[:_MOST_IDS] if isinstance(total, list) else total)
 
 
 @dataclass

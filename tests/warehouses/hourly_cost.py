@@ -201,7 +201,7 @@ def question(account: Account) -> str:
     query = Query(
         period_field="date_survey_response", start_date="2026-10-01", end_date="2026-10-30"
     )
-    asked = Question(RESPONSES, query, query.moments(timezone.utc), "scope")
+    asked = Question(RESPONSES, query, timezone.utc, "scope")
     columns = account.schema.get_table_columns("responses")
     statement, _ = asked.statement(client.sql_client, columns)
     return statement.replace("%s", "'scope'")
