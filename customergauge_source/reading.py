@@ -21,6 +21,7 @@ from customergauge_source.dlt_bridge.refusals import check_pipeline, check_steps
 from customergauge_source.dlt_bridge.tables_step import TablesStep
 from customergauge_source.exceptions import ApiError, ConfigurationError, TokenRefusedError
 from customergauge_source.resources.positions import Position, scope_of
+from customergauge_source.resources.privacy import Privacy
 from customergauge_source.resources.query import Query, zone
 from customergauge_source.resources.resource import Resource
 
@@ -33,6 +34,8 @@ PAGES_PER_ITEM: Final = 10
 """Pages that are handed to dlt together, if they are there already."""
 _ZONE: Final = "timezone"
 """Key of a resource's state: the zone that its tables' timestamps were read in."""
+_PRIVACY: Final = "privacy"
+"""The same: what was hashed and dropped as they were loaded, and a digest of all of the policy."""
 
 
 @dataclass(eq=False)
@@ -50,10 +53,12 @@ class ResourceReader:
     query: Query
     timezone: str
     unknown_fields: str
+    privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
         """Makes the last step of the resource's pipe."""
         self._step = TablesStep(self.resource, self)
+        self._policy = self.privacy.of(self.resource) if self.privacy else None
         # How load packages are cut, and the feed that is read on between them: see `in_packages`.
         self._package_pages: int | None = None
         self._max_pages: int | None = None
@@ -127,6 +132,15 @@ class ResourceReader:
                 "Set either a full refresh, or a period or number_customergauge.",
             )
 
+    def check_reread(self) -> None:
+        """Checks that what was loaded of a period can be found in the table."""
+        day = self.query.period_field
+        if day is not None and self._policy and self._policy.treatment(day) is not None:
+            raise ConfigurationError(
+                f"privacy drops {day}, by which the records of the period would be found.",
+                "Reconcile a period of another date, or everything.",
+            )
+
     def _read(self) -> Iterator[Any]:
         """Yields the pages of one load package."""
         self.check_query(full_refresh=extraction.drops_data())
@@ -135,27 +149,30 @@ class ResourceReader:
         if 0 in steps.limits:
             return
         state = dlt.current.resource_state()
-        self.check_zone(state)
+        self.check_state(state)
         if self._reread is None:
             query = self.resource.part_of(self.query)
             position = self.resource.position(state, self.client_id, query)
         else:
             query = self._reread.query
             position = Position(state, self.client_id, query, is_kept=False)
-        make_reader = reader_maker(self.resource, zone(self.timezone), self.unknown_fields)
+        clock, policy = zone(self.timezone), self._policy
+        told_policy = policy and policy.as_state()
+        make_reader = reader_maker(self.resource, clock, self.unknown_fields, policy)
         is_new = self._step.begin(make_reader, position.scope)
         counts = extraction.metrics()
         counts |= {"pages": 0, "rejected": 0, "cursor": position.told, "caught_up": False}
         if self._feed is None:  # the first package of a run
-            decoder = Decoder(self.resource, None if steps.see_records else make_reader)
+            decoder = Decoder(self.resource, None if steps.see_records else make_reader, policy)
             self._feed = self._open(decoder, query, position, make_reader)
+            self._warn_of_policy(state)
         feed, collector = self._feed, extraction.collector()
         after = position.cursor if position.is_kept else feed.position
         at_once = 1 if steps.see_records or steps.limits else PAGES_PER_ITEM
         for pages in feed.pages(after, at_once, self._package_pages):
             # Ahead of the yield: behind it a limit would not let the cursor move.
             position.move(pages[-1].cursor)
-            state[_ZONE] = self.timezone
+            state |= {_ZONE: self.timezone, _PRIVACY: told_policy}
             if self._reread is None:  # which leaves a state as it was
                 memory.note_carrier(state, extraction.load_id())
             counts["cursor"] = position.told
@@ -199,8 +216,8 @@ class ResourceReader:
         """Returns what the records of a query are loaded with: the credential and the filter."""
         return scope_of(self.client_id, query)
 
-    def check_zone(self, state: Mapping[str, Any]) -> None:
-        """Checks that no table gets timestamps that were read by two clocks."""
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Checks that what is loaded now can stand beside what was loaded before."""
         before = state.get(_ZONE, self.timezone)
         if before != self.timezone:
             raise ConfigurationError(
@@ -209,3 +226,27 @@ class ResourceReader:
                 f"Set timezone to {before}; or load everything again with --full-refresh"
                 " (full_refresh=True).",
             )
+        added = self._policy.added_to(state.get(_PRIVACY)) if self._policy else []
+        if added and _is_loaded(state):
+            raise ConfigurationError(
+                f"privacy now has {', '.join(added)}, and {self.resource.name} was loaded without:"
+                " the values that are in its tables would stay there.",
+                "Load everything again with --full-refresh (full_refresh=True), which drops them;"
+                " or take it out of privacy.",
+            )
+
+    def _warn_of_policy(self, state: Mapping[str, Any]) -> None:
+        """Warns if rows that are loaded now are hashed, or dropped from, in another way."""
+        before = state.get(_PRIVACY)
+        if before != (self._policy and self._policy.as_state()) and _is_loaded(state):
+            logger.warning(
+                "privacy has changed since %s was loaded: rows that are there keep the values, the"
+                " gaps or the hashes, of another key maybe, that they have. Run once with"
+                " --reconcile, or --full-refresh (full_refresh=True), to load them again.",
+                self.resource.name,
+            )
+
+
+def _is_loaded(state: Mapping[str, Any]) -> bool:
+    """Says whether anything was loaded that a resource's state tells of."""
+    return _ZONE in state or any("cursor" in it for it in state.get("cursors", {}).values())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from typing import Any, Final
@@ -17,11 +18,17 @@ from customergauge_source.dlt_bridge import settings
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.reading import ResourceReader
 from customergauge_source.resources import DEFAULT, RESOURCES, Resource
+from customergauge_source.resources.privacy import Privacy
 from customergauge_source.resources.query import Query, check_one_of, mistake, not_allowed, zone
+from customergauge_source.secrecy import remember
 from customergauge_source.settings import MAX_ANSWER_BYTES, UNKNOWN_FIELDS
+
+logger = logging.getLogger("customergauge_source")
 
 _LISTS: Final = ("resources", "include")
 _NUMBERS: Final = ("per_page", "number_customergauge", "max_answer_bytes")
+_SECTIONS: Final = ("credentials", "privacy")
+_POLICY: Final = ("hash", "drop", "key")
 _QUERY: Final = [field.name for field in fields(Query)]
 
 
@@ -47,6 +54,7 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
     end_date: str | None = None,
     timezone: str | None = None,
     unknown_fields: str | None = None,
+    privacy: Mapping[str, Any] | None = None,
     max_answer_bytes: int | None = None,
 ) -> Iterator[DltResource]:
     """The sync API of a CustomerGauge account: responses, non-responses, close-loop cases.
@@ -71,9 +79,12 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
         start_date: First day of the period, yyyy-mm-dd.
         end_date: Last day of the period, yyyy-mm-dd.
         timezone: IANA zone of the API's timestamps, which carry no offset; by default UTC.
-        unknown_fields: What to do with fields that are not declared: `evolve` (the default) loads
-            them as text, `ignore` leaves them out with a warning, `fail` raises before the page
-            is loaded.
+        unknown_fields: What to do with fields that are not declared: `evolve` loads them as text,
+            `ignore` leaves them out with a warning, `fail` raises before the page is loaded. By
+            default `evolve`; with `privacy` it is `ignore`.
+        privacy: What becomes of personal data before anything is written: `hash` and `drop`, lists
+            of paths as the API spells them, and `key`, the key of the hashes (HMAC-SHA256), 32
+            characters or more. By default everything is kept.
         max_answer_bytes: How large an answer may be, decoded; by default 256 MiB, a hundred times
             a page of 1,000 records.
 
@@ -83,7 +94,7 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
     Raises:
         ConfigurationError: An argument is missing, or has a value that is not allowed.
     """
-    arguments = {name: value for name, value in locals().items() if name != "credentials"}
+    arguments = {name: it for name, it in locals().items() if name not in _SECTIONS}
     settings.keep_no_data()
     given = settings.fill_in(arguments, lists=_LISTS, numbers=_NUMBERS)
     for name in _LISTS:
@@ -101,7 +112,8 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
     query = Query(**{name: given[name] for name in _QUERY if given[name] is not None})
     clock: str = given["timezone"] or "UTC"
     zone(clock)
-    mode: str = given["unknown_fields"] or "evolve"
+    policy = _privacy(privacy, dict.fromkeys([*RESOURCES, *asked]))
+    mode: str = given["unknown_fields"] or ("evolve" if policy is None else "ignore")
     check_one_of("unknown_fields", mode, UNKNOWN_FIELDS)
     max_bytes: int = given["max_answer_bytes"] or MAX_ANSWER_BYTES
     if max_bytes < 1:
@@ -116,7 +128,7 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
         max_bytes,
     )
     for resource in dict.fromkeys([*RESOURCES, *asked]):
-        reader = ResourceReader(resource, connect, client_id, query, clock, mode)
+        reader = ResourceReader(resource, connect, client_id, query, clock, mode, policy)
         yield reader.as_dlt_resource(selected=resource in asked)
 
 
@@ -133,6 +145,30 @@ def _declarations(asked: Sequence[str | Resource]) -> list[Resource]:
                 "Give the declaration another name.",
             )
     return [known[it] if isinstance(it, str) else it for it in asked]
+
+
+def _privacy(given: Mapping[str, Any] | None, resources: Collection[Resource]) -> Privacy | None:
+    """Returns the policy, each key of it as it is given or configured; None if there is none."""
+    if not isinstance(given, Mapping | None):
+        raise ConfigurationError(f"privacy is no object with {', '.join(_POLICY)}.")
+    known = {**dict.fromkeys(_POLICY), **(given or {})}
+    for name in sorted({*map(str, known), *settings.keys_below("privacy")}):
+        check_one_of("A key of privacy", name, _POLICY)
+    key = known.pop("key") or settings.secret("privacy.key")
+    if key is not None and not isinstance(key, str):
+        raise ConfigurationError("The key of privacy is no text.")
+    remember(key)
+    lists = settings.fill_in(known, lists=known, below="privacy")
+    for name, paths in lists.items():
+        is_list = isinstance(paths, (list, tuple)) and all(isinstance(it, str) for it in paths)
+        if paths is not None and not is_list:
+            raise not_allowed(name, paths, 'a list of paths, such as ["email"]')
+    policy = Privacy(lists["hash"] or (), lists["drop"] or (), key, resources)
+    if policy.hash or policy.drop:
+        return policy
+    if key is not None:
+        logger.warning("privacy has a key, and names nothing to hash or drop: all is kept.")
+    return None
 
 
 def _credentials(

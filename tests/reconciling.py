@@ -26,9 +26,9 @@ EDITS: tuple[dict[str, Any], ...] = (
 )
 
 
-def run(command: Command, sandbox: Sandbox, *options: str) -> Finished:
+def run(command: Command, sandbox: Sandbox, *options: str, **env: str) -> Finished:
     """Runs `--reconcile`."""
-    return command(sandbox, *OPTIONS, "--reconcile", *options)
+    return command(sandbox, *OPTIONS, "--reconcile", *options, **env)
 
 
 def found(ended: Finished) -> dict[str, Any]:

@@ -41,6 +41,10 @@ ELSEWHERE = {
     "TIMEZONE": "Asia/Tokyo",
     "UNKNOWN_FIELDS": "fail",
     "MAX_ANSWER_BYTES": "1",
+    "PRIVACY": '{"drop": ["nps"]}',
+    "PRIVACY__DROP": '["nps"]',
+    "PRIVACY__HASH": '["nps"]',
+    "PRIVACY__KEY": "short",
 }
 
 

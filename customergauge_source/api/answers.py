@@ -3,6 +3,9 @@
 An error ends in logs, annotations and the summary of a job, and survey data is names, addresses
 and free text. So size, type and names of keys are told, and of a refusal what it says in the fields
 that are made for it. The beginning of such an answer is logged at the level DEBUG.
+
+Under a privacy policy even that could hold a value: then it is the status, the size, the type, and
+those keys that the API documents.
 """
 
 from __future__ import annotations
@@ -10,12 +13,13 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from requests import Response
 
-from customergauge_source.exceptions import ApiRefusedError
+from customergauge_source.exceptions import ApiRefusedError, TokenRefusedError
 from customergauge_source.secrecy import HIDDEN, hide
 from customergauge_source.tables.encoding import decode
 
@@ -32,6 +36,8 @@ _WORDS: Final = ("error", "error_description", "message")
 """Keys that a refusal says in what it is about: OAuth 2.0's, and CustomerGauge's own."""
 _KEY: Final = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 _KEYS: Final = 10
+_DOCUMENTED: Final = {"data", "cursor", "errors", *_WORDS}
+_TYPES: Final = {"application/json", "text/html", "text/plain", "unknown type"}
 
 
 class TransientAnswerError(Exception):
@@ -50,45 +56,57 @@ def excerpt(content: bytes | str, length: int = EXCERPT) -> str:
     return text[:length] + ("…" if len(text) > length else "")
 
 
-def described(response: Response) -> str:
+def described(response: Response, *, is_private: bool = False) -> str:
     """Returns an answer's size and type, and the names of its keys."""
-    logger.debug("%s answered: %s", response.url, excerpt(response.content))
-    kind = excerpt(response.headers.get("Content-Type", "unknown type"), 60)
-    size = f"{len(response.content):,} bytes of {kind}"
+    kind = response.headers.get("Content-Type", "unknown type")
+    if is_private:
+        kind = kind.partition(";")[0].strip()
+        kind = kind if kind in _TYPES else "another type"
+    else:
+        logger.debug("%s answered: %s", response.url, excerpt(response.content))
+    size = f"{len(response.content):,} bytes of {excerpt(kind, 60)}"
     answer = _json(response)
     if not isinstance(answer, dict):
         return size
-    keys = [key if _KEY.fullmatch(key) else "…" for key in answer][:_KEYS]
+    is_told: Callable[[str], object] = _DOCUMENTED.__contains__ if is_private else _KEY.fullmatch
+    keys = [key if is_told(key) else "…" for key in answer][:_KEYS]
     return f"{size} with the keys {', '.join(keys)}" if keys else f"{size} without keys"
 
 
-def said(response: Response) -> str:
+def said(response: Response, *, is_private: bool = False) -> str:
     """Returns what a refusal says; what it is, if it does not say anything."""
-    answer = _json(response)
+    answer = None if is_private else _json(response)
     words = [answer.get(key) for key in _WORDS] if isinstance(answer, dict) else []
     told = ": ".join(dict.fromkeys(it for it in words if isinstance(it, str) and it))
-    return excerpt(told) if told else described(response)
+    return excerpt(told) if told else described(response, is_private=is_private)
 
 
-def raise_for_failure(response: Response) -> None:
+def raise_for_failure(response: Response, *, is_private: bool = False) -> None:
     """Raises for an answer that is not a success, or of which the end is missing.
 
     Raises:
         TransientAnswerError: 408, 425, 429 or 5xx, or cut off.
+        TokenRefusedError: 401, to a token that was just issued.
         ApiRefusedError: A redirect, or any other status but 2xx.
     """
     status = response.status_code
     if status in range(200, 300):
         if _is_cut_off(response):
-            raise TransientAnswerError(f"the answer was cut off, after {described(response)}")
+            size = described(response, is_private=is_private)
+            raise TransientAnswerError(f"the answer was cut off, after {size}")
         return
-    answer = excerpt(f"{status} {response.reason or ''}")
+    answer = str(status) if is_private else excerpt(f"{status} {response.reason or ''}")
     if status in range(300, 400):
         raise ApiRefusedError(
             f"The API answered {answer}, a redirect; the token is not sent to another address.",
             "Check region, api_url and auth_url: they must be the API's own addresses.",
         )
-    message = f"{answer}: {said(response)}"
+    what = said(response, is_private=is_private)
+    if status == 401:  # noqa: PLR2004 - to which the credentials got a new token
+        raise TokenRefusedError(
+            f"CustomerGauge refused a token that it had just issued (401): {what}"
+        )
+    message = f"{answer}: {what}"
     if status in _TRANSIENT_CODES:
         raise TransientAnswerError(message, _parse_retry_after(response))
     request = response.request

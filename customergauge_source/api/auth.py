@@ -15,11 +15,7 @@ from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials
 from requests import PreparedRequest, Response
 
 from customergauge_source.api.answers import described, raise_for_failure, said
-from customergauge_source.exceptions import (
-    ApiContractError,
-    CredentialsRefusedError,
-    TokenRefusedError,
-)
+from customergauge_source.exceptions import ApiContractError, CredentialsRefusedError
 from customergauge_source.secrecy import HIDDEN, remember
 from customergauge_source.tables.encoding import decode
 
@@ -96,10 +92,6 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
         self.obtain_token()
         request.headers["Authorization"] = f"Bearer {self.access_token}"
         again: Response = response.connection.send(request, **kwargs)
-        if again.status_code == 401:  # noqa: PLR2004
-            raise TokenRefusedError(
-                f"CustomerGauge refused a token that it had just issued (401): {said(again)}"
-            )
         again.history.append(response)
         return again
 

@@ -37,7 +37,8 @@ class CustomerGaugeClient(RESTClient):
         api_url: Scheme and host of the API; `auth_url` those of the token endpoint.
         credentials: What signs in; clients that share it share its token.
         max_answer_bytes: How large an answer may be, decoded.
-        decoder: Decodes the pages of the resource that is read.
+        decoder: Decodes the pages of the resource that is read. If it has a privacy policy, nothing
+            of what an answer says is told.
     """
 
     def __init__(
@@ -49,7 +50,8 @@ class CustomerGaugeClient(RESTClient):
         decoder: Decoder,
     ) -> None:
         runtime = resolve_configuration(RuntimeConfiguration())
-        self._retrying = RetryingSession(runtime, max_answer_bytes)
+        self._is_private = is_private = decoder.policy is not None
+        self._retrying = RetryingSession(runtime, max_answer_bytes, is_private=is_private)
         credentials.session = self._retrying
         credentials.access_token_url = f"{auth_url}/{TOKEN_PATH}"
         self._decoder = decoder
@@ -72,7 +74,7 @@ class CustomerGaugeClient(RESTClient):
             params=dict(params),
             paginator=paginator,
             data_selector="data",
-            hooks={"response": [lambda response, *_, **__: raise_for_failure(response)]},
+            hooks={"response": [self._raise_for_failure]},
             allow_redirects=False,
         ):
             if not page.is_empty and paginator.cursor is not None:
@@ -94,10 +96,14 @@ class CustomerGaugeClient(RESTClient):
         except NotAsDocumentedError as expected:
             raise self._broken(str(expected), response) from None
 
+    def _raise_for_failure(self, response: Response, *_: Any, **__: Any) -> None:  # noqa: ANN401
+        raise_for_failure(response, is_private=self._is_private)
+
     def _broken(self, expected: str, response: Response) -> ApiContractError:
         return ApiContractError(
             f"GET {response.url} answered {response.status_code}, but not as documented: expected"
-            f" {excerpt(expected, 100)}; it has {described(response)}."
+            f" {excerpt(expected, 100)}; it has"
+            f" {described(response, is_private=self._is_private)}."
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from customergauge_source.resources.resource import Resource
 from customergauge_source.tables.encoding import decode, without_nul
+from customergauge_source.tables.privacy import Policy
 from customergauge_source.tables.records import JsonObject, RejectedRecord, sort_out
 
 if TYPE_CHECKING:  # an idle run does without Arrow
@@ -55,6 +56,7 @@ class Decoder:
 
     resource: Resource
     make_reader: Callable[[], Reader] | None = None
+    policy: Policy | None = None
 
     def decode(self, body: bytes) -> Page:
         """Returns what an answer holds.
@@ -88,7 +90,7 @@ class Decoder:
         data, cursor = answer["data"], answer.get("cursor")
         if not isinstance(data, list):
             raise NotAsDocumentedError("data to be a list")
-        records, rejected = sort_out(data, self.resource.key, self.resource.put_right)
+        records, rejected = sort_out(data, self.resource.key, self.resource.put_right, self.policy)
         following = cursor.get("next") if isinstance(cursor, dict) else None
         keys = {record[self.resource.key] for record in records} | {it.digest for it in rejected}
         return Page(records, rejected, frozenset(keys), len(body), following)

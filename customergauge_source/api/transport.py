@@ -50,7 +50,9 @@ class RetryingSession(requests.Session):
     than the next is honoured. An API that asks to wait longer than the longest is not waited for.
     """
 
-    def __init__(self, runtime: RuntimeConfiguration, max_answer_bytes: int) -> None:
+    def __init__(
+        self, runtime: RuntimeConfiguration, max_answer_bytes: int, *, is_private: bool = False
+    ) -> None:
         super().__init__()
         for scheme in ("https://", "http://"):
             self.mount(scheme, BoundedAdapter(max_answer_bytes))
@@ -63,6 +65,7 @@ class RetryingSession(requests.Session):
             runtime.request_backoff_factor, longest_wait
         )
         self._abandoned = threading.Event()
+        self._is_private = is_private
         stops = (
             tenacity.stop_after_attempt(runtime.request_max_attempts),
             tenacity.stop_before_delay(RETRY_TOTAL),
@@ -91,8 +94,8 @@ class RetryingSession(requests.Session):
             stop=self._stop,
             wait=lambda state: max(self._backoff(state), _retry_after(state)),
             sleep=sleep_using_event(self._abandoned),
-            before_sleep=lambda state: _log_retry(state, told),
-            retry_error_callback=lambda state: _give_up(state, told),
+            before_sleep=lambda state: self._log_retry(state, told),
+            retry_error_callback=lambda state: self._give_up(state, told),
         )
         try:
             response: Response = retrying(super().send, request, **kwargs)
@@ -116,6 +119,36 @@ class RetryingSession(requests.Session):
             )
         return super().merge_environment_settings(*args, **kwargs)
 
+    def _log_retry(self, state: tenacity.RetryCallState, request: str) -> None:
+        wait = state.next_action.sleep if state.next_action else 0.0
+        logger.warning("retrying in %.1f s: %s %s", wait, request, self._describe(_error(state)))
+
+    def _give_up(self, state: tenacity.RetryCallState, request: str) -> None:
+        error = _error(state)
+        if any(isinstance(it, http.client.InvalidURL) for it in causes_of(error)):
+            raise _unusable(request, error) from None  # urllib3 before 2.8 notices as it connects
+        tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
+        wait = f"; the API asks to wait {asked:.0f} s" if (asked := _retry_after(state)) else ""
+        raise ApiUnavailableError(
+            f"{request} failed after {tries}; last error: {self._describe(error)}{wait}",
+            _UNREACHED if isinstance(error, requests.ConnectionError) else None,
+        ) from None
+
+    def _describe(self, error: BaseException | None) -> str:
+        """Returns why a try failed, without what came of an answer."""
+        if not isinstance(error, requests.RequestException):
+            return str(error)
+        name = type(error).__name__
+        for cause in causes_of(error):
+            kind = type(cause).__name__
+            if isinstance(cause, http.client.HTTPException) and kind not in _WITHOUT_CONTENT:
+                if not self._is_private:
+                    logger.debug("%s: %s", name, error)
+                return f"{name}: {kind}"
+        inner = error.args[0] if error.args else ""
+        inner = inner.reason if isinstance(inner, MaxRetryError) else error
+        return excerpt(f"{name}: {inner}", 2 * EXCERPT)
+
 
 def _retry_after(state: tenacity.RetryCallState) -> float:
     """Returns the seconds that the API asked to wait; 0 if it did not."""
@@ -125,38 +158,6 @@ def _retry_after(state: tenacity.RetryCallState) -> float:
 def _error(state: tenacity.RetryCallState) -> BaseException | None:
     """Returns the error of the last try."""
     return state.outcome.exception() if state.outcome else None
-
-
-def _describe(error: BaseException | None) -> str:
-    """Returns why a try failed, without what came of an answer."""
-    if not isinstance(error, requests.RequestException):
-        return str(error)
-    name = type(error).__name__
-    for cause in causes_of(error):
-        kind = type(cause).__name__
-        if isinstance(cause, http.client.HTTPException) and kind not in _WITHOUT_CONTENT:
-            logger.debug("%s: %s", name, error)
-            return f"{name}: {kind}"
-    inner = error.args[0] if error.args else ""
-    inner = inner.reason if isinstance(inner, MaxRetryError) else error
-    return excerpt(f"{name}: {inner}", 2 * EXCERPT)
-
-
-def _log_retry(state: tenacity.RetryCallState, request: str) -> None:
-    wait = state.next_action.sleep if state.next_action else 0.0
-    logger.warning("retrying in %.1f s: %s %s", wait, request, _describe(_error(state)))
-
-
-def _give_up(state: tenacity.RetryCallState, request: str) -> None:
-    error = _error(state)
-    if any(isinstance(it, http.client.InvalidURL) for it in causes_of(error)):
-        raise _unusable(request, error) from None  # urllib3 before 2.8 notices as it connects
-    tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
-    wait = f"; the API asks to wait {asked:.0f} s" if (asked := _retry_after(state)) else ""
-    raise ApiUnavailableError(
-        f"{request} failed after {tries}; last error: {_describe(error)}{wait}",
-        _UNREACHED if isinstance(error, requests.ConnectionError) else None,
-    ) from None
 
 
 def _unusable(request: str, error: BaseException | None) -> ConfigurationError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from functools import cache, partial
@@ -16,17 +17,21 @@ from dlt.extract import DltResource
 from customergauge_source.dlt_bridge import extraction
 from customergauge_source.exceptions import UnknownFieldError
 from customergauge_source.resources.resource import Resource
+from customergauge_source.tables.privacy import Policy
 
 if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
     from customergauge_source.tables.read import Reader
 
 logger = logging.getLogger("customergauge_source")
 
+_IDENTIFIER: Final = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 _LONGEST_NAME: Final = 150
 """Characters of a name: dlt makes file names of those of tables, which the system limits to 255."""
 
 
-def reader_maker(resource: Resource, zone: tzinfo, unknown_fields: str) -> Callable[[], Reader]:
+def reader_maker(
+    resource: Resource, zone: tzinfo, unknown_fields: str, policy: Policy | None
+) -> Callable[[], Reader]:
     """Returns what makes, once, what makes rows of a resource's records.
 
     It looks at the extraction that is under way now; it may be called in another thread.
@@ -39,8 +44,10 @@ def reader_maker(resource: Resource, zone: tzinfo, unknown_fields: str) -> Calla
         from customergauge_source.tables.catalog import Catalog, Target  # noqa: PLC0415 - see above
         from customergauge_source.tables.read import Reader  # noqa: PLC0415
 
-        catalog = Catalog(partial(_name_of, schema.naming), known, _admission(unknown_fields))
-        return Reader(Target(resource.name, resource.key, resource.record, catalog, zone))
+        name, admit = partial(_name_of, schema.naming), _admission(unknown_fields, policy)
+        # With a policy, a field of which there is a column may still be one to leave out.
+        catalog = Catalog(name, known, admit, is_strict=policy is not None)
+        return Reader(Target(resource.name, resource.key, resource.record, catalog, zone, policy))
 
     return make
 
@@ -68,15 +75,28 @@ def _name_of(naming: NamingConvention, path: Sequence[str]) -> str:
     return "" if name.startswith("_dlt") else name  # dlt's own columns begin like this
 
 
-def _admission(unknown_fields: str) -> Callable[[str], bool]:
-    """Returns what says whether an undeclared field, by its path, is loaded."""
+def _admission(unknown_fields: str, policy: Policy | None) -> Callable[[tuple[str, ...]], bool]:
+    """Returns what says whether an undeclared field, by its path, is loaded.
+
+    With a privacy policy none is that stands beside what the policy names, in an object or a list;
+    and no key is told that could be a value, as where people are the keys of an object.
+    """
+
+    def admit(path: tuple[str, ...]) -> bool:
+        mode = unknown_fields
+        if policy is not None:
+            if policy.is_within(path) and mode == "evolve":
+                mode = "ignore"
+            if len(path) > 1 or not _IDENTIFIER.fullmatch(path[0]):
+                path = (*path[:-1], "…")
+        return decide(".".join(path), mode)
 
     @cache  # so that it warns once
-    def admit(field: str) -> bool:
-        if unknown_fields == "fail":
+    def decide(field: str, mode: str) -> bool:
+        if mode == "fail":
             raise UnknownFieldError(f"CustomerGauge sent a field that is not declared: {field}")
-        if unknown_fields == "ignore":
+        if mode == "ignore":
             logger.warning("Field %s is not declared and was left out (unknown_fields).", field)
-        return unknown_fields == "evolve"
+        return mode == "evolve"
 
     return admit

@@ -43,15 +43,21 @@ def section() -> str:
 
 
 def fill_in(
-    arguments: Mapping[str, Any], *, lists: Collection[str], numbers: Collection[str]
+    arguments: Mapping[str, Any],
+    *,
+    lists: Collection[str],
+    numbers: Collection[str] = (),
+    below: str = "",
 ) -> dict[str, Any]:
     """Returns the arguments of a source; those that are None as they are configured, if they are.
 
-    They are texts, but for those that are named as lists, or as whole numbers.
+    They are texts, but for those that are named as lists, or as whole numbers; and keys of the
+    source's section, or of one below it.
     """
     given = dict(arguments)
     for name in [name for name, value in given.items() if value is None]:
-        path, kind = f"{section()}.{name}", list if name in lists else str
+        path = ".".join(filter(None, [section(), below, name]))
+        kind = list if name in lists else str
         if dlt.config.get(path) not in _EMPTY:
             given[name] = dlt.config.get(path, int if name in numbers else kind)
     return given
@@ -61,6 +67,27 @@ def secret(key: str) -> str | None:
     """Returns a secret of the source, by its key below the source's section."""
     value: Any = dlt.secrets.get(f"{section()}.{key}")  # without a type dlt knows that it is secret
     return None if value in _EMPTY else str(value)
+
+
+def keys_below(name: str) -> set[str]:
+    """Returns which keys are set in a section below the source's, in whichever place.
+
+    Raises:
+        ConfigurationError: It is set, but no section.
+    """
+    keys: set[str] = set()
+    for provider in dlt.config.config_providers:
+        value: Any = provider.get_value(name, dict, None, *section().split("."))[0]
+        if isinstance(value, Mapping):
+            keys |= value.keys()
+        elif value not in _EMPTY:
+            raise ConfigurationError(
+                f"{section()}.{name} is set, and is no section.",
+                f"Set keys of [{section()}.{name}]; in the environment each has a variable.",
+            )
+    prefix = f"{section()}.{name}.".replace(".", "__").upper()
+    variables = [key for key, value in os.environ.items() if value and key.startswith(prefix)]
+    return keys | {key.removeprefix(prefix).lower() for key in variables}
 
 
 def check_filled_in(destination: str) -> None:

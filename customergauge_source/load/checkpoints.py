@@ -187,7 +187,7 @@ class Load:
         self._known_hash = self._schema_hash()
         for name, reader in self._readers.items():
             if reader is not None:
-                reader.check_zone(states.get(name, {}))
+                reader.check_state(states.get(name, {}))
 
     def _schema_hash(self) -> str | None:
         """Returns what tells the versions of the source's schema apart."""

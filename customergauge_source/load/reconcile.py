@@ -92,6 +92,8 @@ class Reconciliation(Load):
         most: object = self.max_deletes  # whatever the caller's program has put there
         if most is not None and (type(most) is not int or most < 0):
             raise ConfigurationError(f"max_deletes is {most!r}; allowed: a whole number.")
+        for reader in filter(None, self._readers.values()):
+            reader.check_reread()
         self._found = self._summary.reconcile = ReconcileSummary(dry_run=self.dry_run)
 
     @property

@@ -10,8 +10,8 @@ from typing import Any, Final
 from customergauge_source.resources.query import PARAMETERS
 from customergauge_source.resources.resource import KEY, Resource
 from customergauge_source.resources.survey import BASE, BASE_OBJECTS, PROPERTIES
-from customergauge_source.tables.records import as_list
 from customergauge_source.tables.shape import SCALAR, Field, Shape, text, timestamp
+from customergauge_source.tables.values import as_list
 
 
 def _put_right(record: dict[str, Any]) -> dict[str, Any]:
@@ -79,6 +79,7 @@ RESPONSES: Final = Resource(
             ),
             "questions": Shape(
                 description="Additional questions (CES, CSAT, rating) of a response.",
+                named=("title", "answer"),
                 fields={
                     "title": text("The question."),
                     "answer": text("The answer; several answers are a JSON list."),

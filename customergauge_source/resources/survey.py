@@ -33,6 +33,7 @@ BASE_OBJECTS: Final[Mapping[str, Shape]] = {
 
 PROPERTIES: Final = Shape(
     description="Segments of the survey record.",
+    named=("field", "reference"),
     fields={
         "field": text("Name of the segment, such as Country."),
         "reference": text("Its value on this record."),

@@ -12,6 +12,7 @@ from datetime import tzinfo
 from functools import cache
 from typing import Final, cast, get_args
 
+from customergauge_source.tables.privacy import Policy
 from customergauge_source.tables.shape import DataType, Shape, rejected_values_table
 
 DEEPEST: Final = 8
@@ -25,22 +26,27 @@ class Catalog:
     Args:
         name: Returns the name of the column or table at a path of keys; "" if it has none.
         known: Types of the columns that are there already, by table and column.
-        admit: Is asked whether an undeclared field, by its dotted path, is loaded; may raise.
+        admit: Is asked whether an undeclared field, by its path, is loaded; may raise.
+        is_strict: Whether it is asked of those, too, of which there is a column already.
     """
 
     def __init__(
         self,
         name: Callable[[Path], str],
         known: Mapping[str, Mapping[str, str]],
-        admit: Callable[[str], bool] = lambda _path: True,
+        admit: Callable[[Path], bool] = lambda _path: True,
+        *,
+        is_strict: bool = False,
     ) -> None:
         self.name = cache(name)
         self._known = {table: dict(columns) for table, columns in known.items()}
         self._admit = admit
+        self._is_strict = is_strict
 
     def admits(self, table_path: Path, path: Path) -> bool:
-        """Says whether an undeclared field is loaded; one that is known always is."""
-        return self._is_known(table_path, path) or self._admit(".".join((*table_path[1:], *path)))
+        """Says whether an undeclared field is loaded; one that is known is, unless it is strict."""
+        is_known = not self._is_strict and self._is_known(table_path, path)
+        return is_known or self._admit((*table_path[1:], *path))
 
     def _is_known(self, table_path: Path, path: Path) -> bool:
         """Says whether a column or a table, or columns of an object, are there for a field."""
@@ -68,6 +74,7 @@ class Target:
     Attributes:
         root: Name of the root table.
         zone: Where the clock stands that timestamps without an offset were read from.
+        policy: What becomes of personal data.
         writes_whole: Whether whole numbers were written without a fraction, 1 and not 1.0.
     """
 
@@ -76,6 +83,7 @@ class Target:
     shape: Shape
     catalog: Catalog
     zone: tzinfo
+    policy: Policy | None = None
     writes_whole: bool = False
 
     @property

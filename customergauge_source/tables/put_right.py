@@ -15,8 +15,9 @@ import pyarrow as pa
 from customergauge_source.tables import arrow
 from customergauge_source.tables.catalog import Catalog, Path, Target, is_too_deep
 from customergauge_source.tables.encoding import to_json
-from customergauge_source.tables.records import JsonObject, as_list
+from customergauge_source.tables.records import JsonObject
 from customergauge_source.tables.shape import OPEN, SCALAR, DataType, Shape
+from customergauge_source.tables.values import as_list
 
 
 def rows_of_objects(records: Sequence[JsonObject], target: Target) -> pa.StructArray:

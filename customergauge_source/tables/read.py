@@ -1,7 +1,8 @@
 """Records of JSON become rows of an Arrow array, by the shortest way that is right.
 
 A row has a field for each column of the root table, and one for each table below it: the list
-of the child rows; and its digest. Whichever way a record came, its row is the same.
+of the child rows; and its digest. Whichever way a record came, its row is the same. What a privacy
+policy names is gone from it already, and so from the digest.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from customergauge_source.tables.arrow import json_type
 from customergauge_source.tables.as_declared import AmbiguousNumberError, rows_of_arrow
 from customergauge_source.tables.catalog import Target
 from customergauge_source.tables.digest import with_digest
+from customergauge_source.tables.private_rows import private
 from customergauge_source.tables.put_right import rows_of_objects
 from customergauge_source.tables.records import JsonObject
 
@@ -44,16 +46,20 @@ class Reader:
     def rows_of_arrow(self, records: pa.StructArray, body: bytes) -> pa.StructArray:
         """Returns the rows of records that Arrow's reader has read from JSON, as `as_declared`."""
         try:
-            return with_digest(rows_of_arrow(records, self._target))
+            return self._finished(rows_of_arrow(records, self._target))
         except AmbiguousNumberError:
             if _WHOLE_AS_FRACTION.search(body):
                 raise
             target = replace(self._target, writes_whole=True)
-            return with_digest(rows_of_arrow(records, target))
+            return self._finished(rows_of_arrow(records, target))
 
     def rows_of_objects(self, records: Sequence[JsonObject]) -> pa.StructArray:
         """Returns the rows of records with distinct keys."""
-        return with_digest(rows_of_objects(records, self._target))
+        return self._finished(rows_of_objects(records, self._target))
+
+    def _finished(self, rows: pa.StructArray) -> pa.StructArray:
+        policy = self._target.policy
+        return with_digest(rows if policy is None else private(rows, policy))
 
 
 def _with_texts(seen: pa.DataType, told: pa.DataType | None) -> pa.DataType | None:

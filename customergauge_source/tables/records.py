@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from customergauge_source.tables.encoding import to_json
+from customergauge_source.tables.privacy import Policy
 from customergauge_source.tables.values import BIGINT, UnfitError, to_bigint
 
 JsonObject = dict[str, Any]
@@ -15,25 +16,32 @@ JsonObject = dict[str, Any]
 
 @dataclass(frozen=True)
 class RejectedRecord:
-    """An entry of a page's `data` that is not a loadable record: JSON, why, and its place in it."""
+    """An entry of a page's `data` that is not a loadable record: JSON, why, and its place in it.
 
-    record: str
+    A privacy policy leaves out what it names, and all of an entry that it cannot see into.
+    """
+
+    record: str | None
     reason: str
     position: int
 
     @property
     def digest(self) -> str:
         """What tells entries apart that came at the same place."""
-        return hashlib.sha256(self.record.encode()).hexdigest()[:16]
+        return hashlib.sha256((self.record or "").encode()).hexdigest()[:16]
 
 
 def sort_out(
-    data: Sequence[Any], key: str, put_right: Callable[[JsonObject], JsonObject]
+    data: Sequence[Any],
+    key: str,
+    put_right: Callable[[JsonObject], JsonObject],
+    policy: Policy | None = None,
 ) -> tuple[list[JsonObject], list[RejectedRecord]]:
     """Parts a page into records that load and entries that do not.
 
     Of records with the same key, a whole number, the later one stays, whole; `put_right` brings it
-    from an older shape into the declared one.
+    from an older shape into the declared one. Of an entry that does not load is told what the
+    privacy policy lets be told.
     """
     accepted: dict[int, JsonObject] = {}
     rejected: list[RejectedRecord] = []
@@ -41,23 +49,25 @@ def sort_out(
         try:
             number = _number(entry, key)
         except UnfitError as unfit:
-            rejected.append(RejectedRecord(to_json(entry), str(unfit), position))
+            rejected.append(_rejected(entry, str(unfit), position, policy))
             continue
         accepted.pop(number, None)  # so that the later one also takes the later place
         accepted[number] = put_right({**entry, key: number})
     return list(accepted.values()), rejected
 
 
-def as_list(value: object) -> list[Any] | None:
-    """Returns a list, also one with gaps as PHP sends it, or null; None if it is another value."""
-    if isinstance(value, dict) and all(map(str.isdecimal, value)):
-        return [*value.values()]
-    return [] if value is None else value if isinstance(value, list) else None
-
-
 def is_record(entry: object, key: str) -> bool:
     """Says whether something is a record with a key that needs no putting right."""
     return isinstance(entry, dict) and type(entry.get(key)) is int and entry[key] in BIGINT
+
+
+def _rejected(entry: object, reason: str, position: int, policy: Policy | None) -> RejectedRecord:
+    if policy is None:
+        return RejectedRecord(to_json(entry), reason, position)
+    if not isinstance(entry, dict):
+        return RejectedRecord(None, f"{reason}; left out, by the privacy policy", position)
+    told = to_json(policy.blanked(entry))
+    return RejectedRecord(told, f"{reason}; blanked, by the privacy policy", position)
 
 
 def _number(entry: object, key: str) -> int:

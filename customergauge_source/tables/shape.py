@@ -36,6 +36,7 @@ class Shape:
         lists: Lists by their key; each is a child table `parent__key`.
         description: What a row of the table means; of use where the shape is a table.
         older: Keys of older shapes, whose records have to be brought into this one.
+        named: Of a list's items the key that holds their name, and the one that holds their value.
     """
 
     fields: Mapping[str, Field] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class Shape:
     lists: Mapping[str, Shape] = field(default_factory=dict)
     description: str = ""
     older: frozenset[str] = frozenset()
+    named: tuple[str, str] | None = None
 
     @property
     def of_scalars(self) -> bool:

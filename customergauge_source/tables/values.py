@@ -98,6 +98,13 @@ def to_decimal(value: object) -> Decimal:
     raise UnfitError("not a decimal")
 
 
+def as_list(value: object) -> list[Any] | None:
+    """Returns a list, also one with gaps as PHP sends it, or null; None if it is another value."""
+    if isinstance(value, dict) and all(map(str.isdecimal, value)):
+        return [*value.values()]
+    return [] if value is None else value if isinstance(value, list) else None
+
+
 def converter(data_type: DataType, zone: tzinfo) -> Callable[[object], Any]:
     """Returns the function that makes a value what a column of this type takes."""
     converters: Mapping[DataType, Callable[[object], Any]] = {
