@@ -13,6 +13,12 @@ AS_IT_COMES = "`rest_api` as it comes"
 LIMIT = "limit"
 
 PER_PAGE = 1000
+POLICY = {
+    "HASH": '["email", "phone", "contact.first_name", "contact.last_name"]',
+    "DROP": '["comment"]',
+    "KEY": "made-up for a benchmark, and 46 characters long",
+}
+"""What a case with a privacy policy hashes and drops."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Case:
             gone, the destination is not.
         field: An undeclared field that each response has, one of `data.UNDECLARED`; "" for
             responses that are as documented.
+        is_private: Whether a privacy policy is set, that of `POLICY`.
     """
 
     subject: str
@@ -34,6 +41,7 @@ class Case:
     latency: float = 0.0
     idle: bool = False
     field: str = ""
+    is_private: bool = False
 
     @property
     def pages(self) -> int:

@@ -39,8 +39,15 @@ def _caption() -> str:
     )
 
 
-def _order(case: Case) -> tuple[bool, float, int, str, str]:
-    return case.idle, case.latency, case.responses, case.subject, case.field
+def _order(case: Case) -> tuple[bool, float, int, str, str, bool]:
+    return (
+        case.idle,
+        case.latency,
+        case.responses,
+        case.subject,
+        case.field,
+        case.is_private,
+    )
 
 
 def _number(row: Row, value: float) -> str:
@@ -54,6 +61,7 @@ def _bound(row: Row, value: float | None) -> str:
 def _measured(case: Case, results: Results) -> str:
     """Returns the line of a case."""
     kind = f"`{case.field}` on each" if case.field else ""
+    kind = "with a privacy policy" if case.is_private else kind
     if case.idle or case.latency:
         kind = "idle, fresh directory" if case.idle else f"{case.latency:g} s a page"
     seconds = [run.seconds for run in results.runs[case]]

@@ -58,6 +58,8 @@ ROW_NAMES = (
     "insert-values",
     "undeclared-number",
     "undeclared-text",
+    "privacy",
+    "privacy-memory",
     "memory",
     "large-memory",
     "large-time",
@@ -68,7 +70,7 @@ ROW_NAMES = (
 
 def rows(sizes: Sizes) -> list[Row]:
     """Returns all rows, in the order of `ROW_NAMES`."""
-    return [*_against_others(sizes), *_undeclared(sizes), *_alone(sizes)]
+    return [*_against_others(sizes), *_undeclared(sizes), *_private(sizes), *_alone(sizes)]
 
 
 def _against_others(sizes: Sizes) -> list[Row]:
@@ -123,6 +125,18 @@ def _undeclared(sizes: Sizes) -> list[Row]:
             ("undeclared-number", "number", "revenue"),
             ("undeclared-text", "text", "campaign"),
         )
+    ]  # fmt: skip
+
+
+def _private(sizes: Sizes) -> list[Row]:
+    """Returns the rows about a privacy policy."""
+    plain, private = Case(OURS, sizes.usual), Case(OURS, sizes.usual, is_private=True)
+    what = f"{sizes.usual:,} responses with four fields hashed and the comments dropped"
+    return [
+        _ratio("privacy", f"{what}: time ÷ without a policy", (1.25, 1.0), private, plain),
+        Row("privacy-memory", f"{what}: peak memory ÷ without a policy",
+            1.05, 1.0, (private, plain),
+            lambda results: results.megabytes(private) / results.megabytes(plain)),
     ]  # fmt: skip
 
 

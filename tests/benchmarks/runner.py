@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from .cases import AS_IT_COMES, LIMIT, OURS, PARQUET, Case, Results
+from .cases import AS_IT_COMES, LIMIT, OURS, PARQUET, POLICY, Case, Results
 from .data import Responses
 from .process import Measurement, SubjectFailedError, measure
 from .server import serving
@@ -85,7 +85,7 @@ class Runner:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
         with serving(self._data[case.field], case.responses, case.latency) as url:
-            measured = measure(self._command(case, url), folder, _environment(folder))
+            measured = measure(self._command(case, url), folder, _environment(case, folder))
         self._check(case, folder)
         self._loaded[case.subject] = _before(case)
         return measured
@@ -111,6 +111,10 @@ class Runner:
             found = {table: _number(database, f"count(*) FROM {table}") for table in expected}
             keys = _number(database, "count(DISTINCT number_customergauge) FROM responses")
             values = _number(database, f"count({case.field or '*'}) FROM responses")
+            hashes = _number(database, "count(*) FROM responses WHERE length(email) = 64")
+            comments = _number(database, "count(comment__original) FROM responses")
+        if case.is_private and not (hashes and not comments):
+            raise SubjectFailedError(f"{case} has {hashes} hashes and {comments} comments.")
         if found != expected or keys != case.responses or values != case.responses:
             raise SubjectFailedError(
                 f"{case} loaded {found} with {keys} CGIDs and {values} values of the undeclared"
@@ -129,9 +133,11 @@ def _before(case: Case) -> Case:
     return replace(case, latency=0.0, idle=False)
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _environment(case: Case, folder: Path) -> dict[str, str]:
     """Returns the environment of a subject: no telemetry, nothing outside its folder."""
+    policy = POLICY.items() if case.is_private else ()
     return os.environ | {
+        **{f"SOURCES__CUSTOMERGAUGE__PRIVACY__{key}": value for key, value in policy},
         "DLT_DATA_DIR": str(folder / _WORKING_DIRECTORIES),
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "NO_PROXY": "127.0.0.1",
