@@ -259,6 +259,7 @@ def test_an_entry_that_is_no_record_tells_what_its_columns_would(workdir: Path) 
         ({"drop": [5]}, "drop is [5]; "),
         ({"drops": ["email"]}, "'drops'; allowed: one of hash, drop, key"),
         ({"hash": ["email"], "key": 5}, "The key of privacy is no text"),
+        ({"hash": ["email"], "key": "\ud800" * 32}, "no text in UTF-8"),
         (["email"], "privacy is no object"),
     ],
 )

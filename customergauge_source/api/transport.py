@@ -94,8 +94,8 @@ class RetryingSession(requests.Session):
             stop=self._stop,
             wait=lambda state: max(self._backoff(state), _retry_after(state)),
             sleep=sleep_using_event(self._abandoned),
-            before_sleep=lambda state: self._log_retry(state, told),
-            retry_error_callback=lambda state: self._give_up(state, told),
+            before_sleep=lambda state: _log_retry(state, told, self._describe(state)),
+            retry_error_callback=lambda state: _give_up(state, told, self._describe(state)),
         )
         try:
             response: Response = retrying(super().send, request, **kwargs)
@@ -119,23 +119,9 @@ class RetryingSession(requests.Session):
             )
         return super().merge_environment_settings(*args, **kwargs)
 
-    def _log_retry(self, state: tenacity.RetryCallState, request: str) -> None:
-        wait = state.next_action.sleep if state.next_action else 0.0
-        logger.warning("retrying in %.1f s: %s %s", wait, request, self._describe(_error(state)))
-
-    def _give_up(self, state: tenacity.RetryCallState, request: str) -> None:
+    def _describe(self, state: tenacity.RetryCallState) -> str:
+        """Returns why the last try failed, without what came of an answer."""
         error = _error(state)
-        if any(isinstance(it, http.client.InvalidURL) for it in causes_of(error)):
-            raise _unusable(request, error) from None  # urllib3 before 2.8 notices as it connects
-        tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
-        wait = f"; the API asks to wait {asked:.0f} s" if (asked := _retry_after(state)) else ""
-        raise ApiUnavailableError(
-            f"{request} failed after {tries}; last error: {self._describe(error)}{wait}",
-            _UNREACHED if isinstance(error, requests.ConnectionError) else None,
-        ) from None
-
-    def _describe(self, error: BaseException | None) -> str:
-        """Returns why a try failed, without what came of an answer."""
         if not isinstance(error, requests.RequestException):
             return str(error)
         name = type(error).__name__
@@ -158,6 +144,23 @@ def _retry_after(state: tenacity.RetryCallState) -> float:
 def _error(state: tenacity.RetryCallState) -> BaseException | None:
     """Returns the error of the last try."""
     return state.outcome.exception() if state.outcome else None
+
+
+def _log_retry(state: tenacity.RetryCallState, request: str, why: str) -> None:
+    wait = state.next_action.sleep if state.next_action else 0.0
+    logger.warning("retrying in %.1f s: %s %s", wait, request, why)
+
+
+def _give_up(state: tenacity.RetryCallState, request: str, why: str) -> None:
+    error = _error(state)
+    if any(isinstance(it, http.client.InvalidURL) for it in causes_of(error)):
+        raise _unusable(request, error) from None  # urllib3 before 2.8 notices as it connects
+    tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
+    wait = f"; the API asks to wait {asked:.0f} s" if (asked := _retry_after(state)) else ""
+    raise ApiUnavailableError(
+        f"{request} failed after {tries}; last error: {why}{wait}",
+        _UNREACHED if isinstance(error, requests.ConnectionError) else None,
+    ) from None
 
 
 def _unusable(request: str, error: BaseException | None) -> ConfigurationError:

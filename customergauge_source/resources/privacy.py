@@ -50,6 +50,10 @@ class Privacy:
                 " more.",
                 'Make one, such as with python -c "import secrets; print(secrets.token_hex(32))".',
             )
+        try:
+            (self.key or "").encode()
+        except UnicodeEncodeError:
+            raise mistake("The key of privacy is no text in UTF-8.") from None
         if self.hash and self.key is None:
             raise mistake(
                 "privacy has something to hash, and no key to hash it with.",

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timezone
 from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
 
 from customergauge_source.tables.encoding import decode, to_json
-from customergauge_source.tables.shape import Field, Shape
+from customergauge_source.tables.shape import SCALAR, Field, Shape
 from customergauge_source.tables.values import UnfitError, as_list, converter
 
 Treatment = Literal["hash", "drop"]
@@ -48,17 +49,17 @@ class Leaf(NamedTuple):
 def leaves(
     shape: Shape, table: str, prefix: str = "", path: tuple[str, ...] = ()
 ) -> Iterator[Leaf]:
-    """Yields the fields of a shape, and of all objects and lists in it.
-
-    The path of a list of scalars is that of the list.
-    """
+    """Yields the fields of a shape, and of all objects and lists in it."""
     for key, it in shape.fields.items():
-        place = ".".join(path if shape.of_scalars else (*path, key))
-        yield Leaf(place, table, prefix + key, it, shape)
+        yield Leaf(".".join((*path, key)), table, prefix + key, it, shape)
     for key, nested in shape.objects.items():
         yield from leaves(nested, table, f"{prefix}{key}__", (*path, key))
     for key, item in shape.lists.items():
-        yield from leaves(item, f"{table}__{prefix}{key}", "", (*path, key))
+        below, place = f"{table}__{prefix}{key}", (*path, key)
+        if item.of_scalars:  # the path is that of the list
+            yield Leaf(".".join(place), below, SCALAR, item.fields[SCALAR], item)
+        else:
+            yield from leaves(item, below, "", place)
 
 
 def folded(name: str) -> str:
@@ -67,11 +68,10 @@ def folded(name: str) -> str:
     Neither case nor white space counts: a policy that misses a question is worse than one that
     takes two for the same.
     """
-    if name[:1] in ("[", "{"):  # as a list or an object becomes text
-        try:
-            return "" if isinstance(decode(name.encode()), (list, dict)) else name
-        except (ValueError, RecursionError):
-            pass
+    if name[:1] in ("[", "{"):  # maybe a list or an object, as text
+        with suppress(ValueError, RecursionError):
+            decode(name.encode())
+            return ""
     return " ".join(name.split()).casefold()
 
 
