@@ -44,9 +44,10 @@ def reader_maker(
         from customergauge_source.tables.catalog import Catalog, Target  # noqa: PLC0415 - see above
         from customergauge_source.tables.read import Reader  # noqa: PLC0415
 
-        name, admit = partial(_name_of, schema.naming), _admission(unknown_fields, policy)
+        name = partial(_name_of, schema.naming)
         # With a policy, a field of which there is a column may still be one to leave out.
-        catalog = Catalog(name, known, admit, is_strict=policy is not None)
+        admit, is_strict = _admission(unknown_fields, policy, name), policy is not None
+        catalog = Catalog(name, known, admit, is_strict=is_strict)
         return Reader(Target(resource.name, resource.key, resource.record, catalog, zone, policy))
 
     return make
@@ -75,17 +76,20 @@ def _name_of(naming: NamingConvention, path: Sequence[str]) -> str:
     return "" if name.startswith("_dlt") else name  # dlt's own columns begin like this
 
 
-def _admission(unknown_fields: str, policy: Policy | None) -> Callable[[tuple[str, ...]], bool]:
+def _admission(
+    unknown_fields: str, policy: Policy | None, name: Callable[[tuple[str, ...]], str]
+) -> Callable[[tuple[str, ...]], bool]:
     """Returns what says whether an undeclared field, by its path, is loaded.
 
-    With a privacy policy none is that stands beside what the policy names, in an object or a list;
-    and no key is told that could be a value, as where people are the keys of an object.
+    With a privacy policy no key is told that could be a value, as where people are the keys of an
+    object.
     """
 
     def admit(path: tuple[str, ...]) -> bool:
         mode = unknown_fields
         if policy is not None:
-            if policy.is_within(path) and mode == "evolve":
+            parent = name(path[:-1]) if len(path) > 1 else ""
+            if mode == "evolve" and policy.bars(name(path), parent):
                 mode = "ignore"
             if len(path) > 1 or not _IDENTIFIER.fullmatch(path[0]):
                 path = (*path[:-1], "…")

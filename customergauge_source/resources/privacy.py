@@ -79,8 +79,14 @@ class Privacy:
             frozenset(place for path in paths for place in _places(path, resource))
             for paths in (self.hash, self.drop)
         )
+        named = (
+            place.path.replace(".", "__")
+            for path in (*self.hash, *self.drop)
+            for it in self.resources
+            for place in _places(path, it)
+        )
         key = (self.key or "").encode()
-        return Policy(resource.name, resource.record, hashed, dropped, key)
+        return Policy(resource.name, resource.record, hashed, dropped, frozenset(named), key)
 
     def _places(self, what: str, path: str) -> Iterator[Place]:
         """Yields what a path names in any of the resources."""

@@ -84,6 +84,7 @@ class Policy:
         shape: Shape of a record.
         hashed: What is hashed, with HMAC-SHA256.
         dropped: What is NULL.
+        names: What is named of all resources, paths joined as in the names of columns.
         key: The key of the hashes.
     """
 
@@ -91,6 +92,7 @@ class Policy:
     shape: Shape
     hashed: frozenset[Place]
     dropped: frozenset[Place]
+    names: frozenset[str]
     key: bytes = field(repr=False)
 
     def treatment(self, path: str, name: str | None = None) -> Treatment | None:
@@ -109,10 +111,16 @@ class Policy:
         """The fields of which the values of some names are hashed or dropped."""
         return frozenset(it.path for it in self.hashed | self.dropped if it.name)
 
-    def is_within(self, path: Sequence[str]) -> bool:
-        """Says whether a path leads into an object or a list of which something is named."""
-        parent = "".join(f"{key}." for key in path[:-1])
-        return bool(parent) and any(it.path.startswith(parent) for it in self.hashed | self.dropped)
+    def bars(self, name: str, parent: str) -> bool:
+        """Says whether an undeclared field may not be loaded, whatever else is said.
+
+        Those may not that have the name of something that the policy names in any resource, or
+        hold it, or stand beside it in an object or a list. The names are those of columns.
+        """
+        return any(
+            it == name or it.startswith(f"{name}__") or (parent and it.startswith(f"{parent}__"))
+            for it in self.names
+        )
 
     @cached_property
     def columns(self) -> Mapping[str, Mapping[str, Leaf]]:
