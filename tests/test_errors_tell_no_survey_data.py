@@ -69,7 +69,7 @@ def test_size_type_and_keys_are_told_and_debug_shows_more(command: Command) -> N
 
     assert code == 4
     size = f"{len(reply.body):,} bytes of application/json with the keys data, cursor."
-    assert f"expected cursor.next to be a whole number, not 5.0; it has {size}" in told
+    assert f"expected cursor.next to be a whole number, not a fraction; it has {size}" in told
     assert f'"first_name": "{NAME}"' in told
 
 
