@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
+from dlt.common.schema import Schema
 from dlt.extract import DltResource
 
 from customergauge_source.api.client import CustomerGaugeClient
@@ -16,7 +17,7 @@ from customergauge_source.api.page import Decoder, Page
 from customergauge_source.api.read_ahead import Feed
 from customergauge_source.api.reread import Confirmation, Reread
 from customergauge_source.dlt_bridge import extraction, memory
-from customergauge_source.dlt_bridge.catalog import reader_maker
+from customergauge_source.dlt_bridge.catalog import barred_columns, reader_maker
 from customergauge_source.dlt_bridge.refusals import check_pipeline, check_steps
 from customergauge_source.dlt_bridge.tables_step import TablesStep
 from customergauge_source.exceptions import ApiError, ConfigurationError, TokenRefusedError
@@ -149,7 +150,7 @@ class ResourceReader:
         if 0 in steps.limits:
             return
         state = dlt.current.resource_state()
-        self.check_state(state)
+        self.check_state(state, dlt.current.source_schema())
         if self._reread is None:
             query = self.resource.part_of(self.query)
             position = self.resource.position(state, self.client_id, query)
@@ -157,7 +158,6 @@ class ResourceReader:
             query = self._reread.query
             position = Position(state, self.client_id, query, is_kept=False)
         clock, policy = zone(self.timezone), self._policy
-        told_policy = policy and policy.as_state()
         make_reader = reader_maker(self.resource, clock, self.unknown_fields, policy)
         is_new = self._step.begin(make_reader, position.scope)
         counts = extraction.metrics()
@@ -172,7 +172,7 @@ class ResourceReader:
         for pages in feed.pages(after, at_once, self._package_pages):
             # Ahead of the yield: behind it a limit would not let the cursor move.
             position.move(pages[-1].cursor)
-            state |= {_ZONE: self.timezone, _PRIVACY: told_policy}
+            self._note_how(state)
             if self._reread is None:  # which leaves a state as it was
                 memory.note_carrier(state, extraction.load_id())
             counts["cursor"] = position.told
@@ -216,8 +216,13 @@ class ResourceReader:
         """Returns what the records of a query are loaded with: the credential and the filter."""
         return scope_of(self.client_id, query)
 
-    def check_state(self, state: Mapping[str, Any]) -> None:
-        """Checks that what is loaded now can stand beside what was loaded before."""
+    def check_state(self, state: Mapping[str, Any], schema: Schema | None) -> None:
+        """Checks that what is loaded now can stand beside what was loaded before.
+
+        Args:
+            state: The resource's state.
+            schema: The source's schema, with the tables that there are; None if there are none.
+        """
         before = state.get(_ZONE, self.timezone)
         if before != self.timezone:
             raise ConfigurationError(
@@ -226,8 +231,12 @@ class ResourceReader:
                 f"Set timezone to {before}; or load everything again with --full-refresh"
                 " (full_refresh=True).",
             )
-        added = self._policy.added_to(state.get(_PRIVACY)) if self._policy else []
-        if added and _is_loaded(state):
+        added: list[str] = []
+        if self._policy and _is_loaded(state):
+            added += self._policy.added_to(state.get(_PRIVACY))
+        if self._policy and schema is not None:
+            added += barred_columns(schema, self.resource, self._policy)
+        if added:
             raise ConfigurationError(
                 f"privacy now has {', '.join(added)}, and {self.resource.name} was loaded without:"
                 " the values that are in its tables would stay there.",
@@ -235,16 +244,28 @@ class ResourceReader:
                 " or take it out of privacy.",
             )
 
+    def _note_how(self, state: MutableMapping[str, Any]) -> None:
+        """Notes how records are read that are loaded now."""
+        state[_ZONE] = self.timezone
+        policy = self._policy and self._policy.as_state()
+        if policy or _PRIVACY in state:
+            state[_PRIVACY] = policy
+
     def _warn_of_policy(self, state: Mapping[str, Any]) -> None:
         """Warns if rows that are loaded now are hashed, or dropped from, in another way."""
-        before = state.get(_PRIVACY)
-        if before != (self._policy and self._policy.as_state()) and _is_loaded(state):
-            logger.warning(
-                "privacy has changed since %s was loaded: rows that are there keep the values, the"
-                " gaps or the hashes, of another key maybe, that they have. Run once with"
-                " --reconcile, or --full-refresh (full_refresh=True), to load them again.",
-                self.resource.name,
-            )
+        before: dict[str, Any] = state.get(_PRIVACY) or {}
+        now: dict[str, Any] = (self._policy and self._policy.as_state()) or {}
+        if before == now or not _is_loaded(state):
+            return
+        known, kept = ({*it.get("hash", ()), *it.get("drop", ())} for it in (before, now))
+        gone = ", ".join(sorted(known - kept))
+        logger.warning(
+            "privacy has changed since %s was loaded%s. Rows that are there keep what they have:"
+            " gaps, or hashes, of another key maybe. If that is meant, run once with --reconcile or"
+            " --full-refresh (full_refresh=True), which loads them again; if not, put it back.",
+            self.resource.name,
+            f", and has no {gone} any more: new rows have it as it comes" if gone else "",
+        )
 
 
 def _is_loaded(state: Mapping[str, Any]) -> bool:

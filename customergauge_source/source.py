@@ -18,7 +18,7 @@ from customergauge_source.dlt_bridge import settings
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.reading import ResourceReader
 from customergauge_source.resources import DEFAULT, RESOURCES, Resource
-from customergauge_source.resources.privacy import Privacy
+from customergauge_source.resources.privacy import SHORTEST_KEY, Privacy
 from customergauge_source.resources.query import Query, check_one_of, mistake, not_allowed, zone
 from customergauge_source.secrecy import remember
 from customergauge_source.settings import MAX_ANSWER_BYTES, UNKNOWN_FIELDS
@@ -151,24 +151,33 @@ def _privacy(given: Mapping[str, Any] | None, resources: Collection[Resource]) -
     """Returns the policy, each key of it as it is given or configured; None if there is none."""
     if not isinstance(given, Mapping | None):
         raise ConfigurationError(f"privacy is no object with {', '.join(_POLICY)}.")
-    known = {**dict.fromkeys(_POLICY), **(given or {})}
-    for name in sorted({*map(str, known), *settings.keys_below("privacy")}):
-        check_one_of("A key of privacy", name, _POLICY)
+    known, configured = {**dict.fromkeys(_POLICY), **(given or {})}, settings.keys_below("privacy")
+    if wrong := sorted({*map(str, known), *(configured or ())}.difference(_POLICY)):
+        shown = wrong[0] if len(wrong[0]) < SHORTEST_KEY else "…"  # it may be the key, misplaced
+        raise not_allowed("A key of privacy", shown, f"one of {', '.join(_POLICY)}")
     key = known.pop("key") or settings.secret("privacy.key")
-    if key is not None and not isinstance(key, str):
-        raise ConfigurationError("The key of privacy is no text.")
+    if not isinstance(key, str | None) or not _is_utf8(key or ""):
+        raise ConfigurationError("The key of privacy is no text in UTF-8.")
     remember(key)
     lists = settings.fill_in(known, lists=known, below="privacy")
     for name, paths in lists.items():
         is_list = isinstance(paths, (list, tuple)) and all(isinstance(it, str) for it in paths)
         if paths is not None and not is_list:
-            raise not_allowed(name, paths, 'a list of paths, such as ["email"]')
+            raise ConfigurationError(f'{name} is no list of paths, such as ["email"].')
     policy = Privacy(lists["hash"] or (), lists["drop"] or (), key, resources)
     if policy.hash or policy.drop:
         return policy
-    if key is not None:
-        logger.warning("privacy has a key, and names nothing to hash or drop: all is kept.")
+    if given is not None or configured is not None:
+        logger.warning("privacy is set, and names nothing to hash or drop: everything is kept.")
     return None
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _credentials(

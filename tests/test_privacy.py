@@ -6,18 +6,23 @@ import copy
 import hashlib
 import hmac
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import dlt
 import pytest
 
-from customergauge_source import load_in_checkpoints, reconcile
+from customergauge_source import Resource, load_in_checkpoints, reconcile
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.sandbox import Sandbox
+from customergauge_source.tables.shape import Field, Shape, text
 from tests.command import Command
-from tests.reconciling import ALL, OPTIONS, found, run
-from tests.support import Finished, at_length, make_pipeline, make_source, query
+from tests.reconciling import ALL, OPTIONS, contents, found, run
+from tests.support import ROOT, Finished, at_length, make_pipeline, make_source, query
 from tests.test_configuration import write
 from tests.truth import differences
 
@@ -84,8 +89,8 @@ def refused(ended: Finished, sandbox: Sandbox, *said: str) -> None:
     """Checks that a run ended before any request, in two lines that say so much."""
     assert ended.code == 2, ended.err
     assert len(ended.err.splitlines()) == 2
-    for text in said:
-        assert text in ended.err
+    for words in said:
+        assert words in ended.err
     assert KEY not in ended.out + ended.err
     assert sandbox.requests == []
 
@@ -154,7 +159,11 @@ def test_names_are_compared_without_case_and_white_space_and_a_missing_one_drops
     workdir: Path,
 ) -> None:
     answers = [
-        *({"title": it, "answer": "A"} for it in ("Your name?", " your  NAME?\n", "Your name")),
+        *(
+            {"title": it, "answer": "A"}
+            for it in ("Your name?", " your  NAME?\n", "Your\u200b name?")
+        ),
+        {"title": "Your name", "answer": "A"},
         *({"title": it, "answer": "B"} for it in (None, "", ["Your name?"], {"en": "Your name?"})),
         *({"answer": "C"}, {"title": "[NL] Naam?", "answer": "D"}, {"title": 5, "answer": "E"}),
     ]
@@ -164,7 +173,7 @@ def test_names_are_compared_without_case_and_white_space_and_a_missing_one_drops
 
     stored = query(file, "SELECT answer FROM responses__questions ORDER BY _dlt_list_idx")
     a = hashed("A")
-    assert [it for (it,) in stored] == [a, a, "A", None, None, None, None, None, "D", "E"]
+    assert [it for (it,) in stored] == [a, a, a, "A", None, None, None, None, None, "D", "E"]
 
 
 MISSHAPEN: dict[str, Any] = {
@@ -248,6 +257,79 @@ def test_an_entry_that_is_no_record_tells_what_its_columns_would(workdir: Path) 
     assert told[5][0] == '{"number_customergauge":null}'
 
 
+VISITS = Resource(
+    name="visits",
+    path="v7/rest/sync/visits",
+    record=Shape(
+        fields={
+            "number_customergauge": Field("bigint", ""),
+            "firstName": text(""),
+            "last-name": text(""),
+            "a.b": text(""),
+        },
+        objects={"Host": Shape(fields={"value": text("")})},
+        lists={
+            "guest-list": Shape(
+                fields={"Who": text(""), "said": text("")},
+                named=("Who", "said"),
+            ),
+            "Kids": Shape(fields={"value": text("")}),
+            "scores": Shape(fields={"value": Field("bigint", "")}),
+        },
+    ),
+)
+VISIT = {
+    "number_customergauge": 1,
+    **dict.fromkeys(("firstName", "last-name", "a.b"), "Ann"),
+    "Host": {"value": "Ann"},
+    "guest-list": [
+        {"Who": "X", "said": "Ann"},
+        {"Who": "Y", "said": "y"},
+    ],
+    "Kids": ["Ann"],
+    "scores": [1],
+}
+
+
+def test_a_policy_finds_columns_by_whatever_name_they_have(workdir: Path) -> None:
+    paths = ["firstName", "last-name", "a.b", "Host", 'guest-list["x"]', "Kids"]
+    broken = {**VISIT, "number_customergauge": "A", "scores": [1, "Ann", {"a": "Ann"}]}
+    with Sandbox() as sandbox:
+        sandbox.add_feed("visits", [VISIT, broken], lists=[])
+        source = make_source(sandbox, privacy={"drop": paths}, resources=[VISITS])
+        load_in_checkpoints(make_pipeline(workdir), source)
+
+    tables = contents(workdir / "customergauge.duckdb")
+    assert "Ann" not in str(tables)
+    assert "'y'" in str(tables["customergauge_data.visits__guest_list"])
+    assert '"scores":[1,null,null]' in str(tables["customergauge_data.rejected_records"])
+
+
+def test_a_policy_finds_columns_whose_names_are_cut(workdir: Path) -> None:
+    short = dlt.destinations.duckdb(str(workdir / "short.duckdb"), max_identifier_length=30)
+    pipeline = dlt.pipeline("short", destination=short, dataset_name="cut")
+    record = {
+        "number_customergauge": 1,
+        "email": "Ann",
+        "selected_drivers": [{"secondary": ["Ann"]}],
+    }
+    with Sandbox(records=[record]) as sandbox:
+        policy = {"drop": ["selected_drivers"], "hash": ["email"], "key": KEY}
+        pipeline.run(make_source(sandbox, privacy=policy))
+
+    tables = contents(workdir / "short.duckdb")
+    assert "Ann" not in str(tables)
+    assert any("__secondary" in it and "selected" not in it for it in tables)
+
+
+def test_entries_that_the_policy_makes_alike_are_not_taken_for_a_feed_that_goes_round(
+    workdir: Path,
+) -> None:
+    file = load(workdir, [{"email": f"{n}@x"} for n in range(120)], {"drop": ["email"]}, per_page=1)
+
+    assert len(query(file, "FROM rejected_records")) == 120
+
+
 @pytest.mark.parametrize(
     ("policy", "said"),
     [
@@ -279,10 +361,14 @@ def test_an_entry_that_is_no_record_tells_what_its_columns_would(workdir: Path) 
         ({"drop": ["number_customergauge"]}, "tells records apart"),
         ({"hash": ["nps"], "key": KEY}, "nps is no text but a bigint"),
         ({"hash": ["follow_up"], "key": KEY}, "follow_up.requested is no text but a bool"),
-        ({"drop": "email"}, "drop is 'email'; "),
-        ({"drop": [5]}, "drop is [5]; "),
+        ({"drop": "email"}, "drop is no list of paths"),
+        ({"drop": [5]}, "drop is no list of paths"),
         ({"drops": ["email"]}, "'drops'; allowed: one of hash, drop, key"),
-        ({"hash": ["email"], "key": 5}, "The key of privacy is no text"),
+        ({"hash": [KEY]}, "no key"),
+        ({"hash": [KEY], "key": KEY}, "hash is 'k3y…'; allowed: the path"),
+        ({"drop": KEY}, "drop is no list of paths"),
+        ({KEY: "key"}, "A key of privacy is '…'"),
+        ({"hash": ["email"], "key": 5}, "The key of privacy is no text in UTF-8"),
         ({"hash": ["email"], "key": "\ud800" * 32}, "no text in UTF-8"),
         (["email"], "privacy is no object"),
     ],
@@ -340,11 +426,39 @@ def test_lists_key_and_environment_go_together_and_digits_stay_a_text(
     assert stored == [(hashed(it["email"], OTHER_KEY), None) for it in records]
 
 
+def test_an_empty_variable_hides_no_file_and_a_key_is_a_text(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = "[sources.customergauge.privacy]\n"
+    write(workdir, "config.toml", f'{section}drop = ["email"]\n')
+    for name in ("DROP", "HASH", "KEY"):
+        monkeypatch.setenv(SECTION + name, "")
+    program = """
+import sys, tests.support
+from pathlib import Path
+from customergauge_source.sandbox import Sandbox
+with Sandbox(responses=5) as sandbox:
+    tests.support.make_pipeline(Path.cwd()).run(tests.support.make_source(sandbox))
+"""
+    run_it = [sys.executable, "-c", program]
+    here = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(run_it, cwd=workdir, env=here, check=True)
+    file = workdir / "customergauge.duckdb"
+    assert query(file, "SELECT count(*), count(email) FROM responses") == [(5, 0)]
+
+    write(workdir, "secrets.toml", f'{section}key = ["{KEY}"]\n')
+    ended = subprocess.run(
+        run_it, cwd=workdir, env=here, capture_output=True, text=True, check=False
+    )
+    assert "sources.customergauge.privacy.key is no text." in ended.stderr
+    assert KEY not in ended.stderr
+
+
 def test_a_key_alone_is_told_and_keeps_everything(command: Command, sandbox: Sandbox) -> None:
     ended = command(sandbox, **{f"{SECTION}KEY": KEY})
 
     assert ended.code == 0, ended.err
-    assert "privacy has a key, and names nothing to hash or drop" in ended.err
+    assert "privacy is set, and names nothing to hash or drop" in ended.err
     assert differences(command.file, sandbox.records) == []
 
 
@@ -454,6 +568,7 @@ def test_any_other_change_is_told_once_and_reconciling_carries_it_through(
     ended = command(sandbox, **after)
     assert ended.code == 0, ended.err
     assert ended.err.count(CHANGED) == 1
+    assert ("and has no email any more" in ended.err) is (change in {"less", "none"})
     assert "--reconcile" in ended.err
     sandbox.arrive(5)
     assert CHANGED not in command(sandbox, **after).err
@@ -481,6 +596,26 @@ def test_a_resource_that_was_never_loaded_and_an_empty_account_take_any_policy(
         assert empty(account).code == 0
         ended = empty(account, **settings(drop=["email"]))
         assert (ended.code, "privacy" in ended.err) == (0, False)
+
+
+def test_what_was_loaded_undeclared_and_is_named_now_is_refused(
+    command: Command, sandbox: Sandbox
+) -> None:
+    case = {"number_customergauge": 1, "email": "ann@zwaan.example", "owner": "Bob"}
+    sandbox.append({**case, "contact": {"x": {"y": 1}}}, feed="close-loop")
+    loaded = command(sandbox, "--resources", "close_loop")
+    assert loaded.code == 0, loaded.err
+
+    for policy, column in ((["email"], "email"), (["contact.last_name"], "contact__x__y")):
+        for options in ((), ("--check",)):
+            ended = command(sandbox, "--resources", "close_loop", *options, **settings(drop=policy))
+            assert ended.code == 2
+            assert f"privacy now has {column}, and close_loop was loaded without" in ended.err
+
+    assert command(sandbox, "--resources", "close_loop", **settings(drop=["phone"])).code == 0
+    refresh = ("--resources", "close_loop", "--full-refresh")
+    assert command(sandbox, *refresh, **settings(drop=["email"])).code == 0
+    assert "zwaan" not in str(contents(command.file))
 
 
 def test_in_a_pipeline_of_ones_own_the_same_is_refused(workdir: Path, sandbox: Sandbox) -> None:

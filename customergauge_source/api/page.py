@@ -92,5 +92,5 @@ class Decoder:
             raise NotAsDocumentedError("data to be a list")
         records, rejected = sort_out(data, self.resource.key, self.resource.put_right, self.policy)
         following = cursor.get("next") if isinstance(cursor, dict) else None
-        keys = {record[self.resource.key] for record in records} | {it.digest for it in rejected}
+        keys = {record[self.resource.key] for record in records} | {it.identity for it in rejected}
         return Page(records, rejected, frozenset(keys), len(body), following)

@@ -90,7 +90,9 @@ def _whole_number(value: object) -> int | None:
 
 
 def _kind(value: object) -> str:
-    """Returns a cursor as an error shows it: no text, which could be anything."""
-    if value is None or isinstance(value, (bool, int, float)):
+    """Returns what came in the place of a cursor as an error shows it: what could be data, not."""
+    if value is None or isinstance(value, (bool, int)):
         return json.dumps(value)
+    if isinstance(value, float):
+        return "a fraction"
     return "a text" if isinstance(value, str) else "a list or an object"

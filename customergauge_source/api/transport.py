@@ -36,6 +36,9 @@ _PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 _CERTIFICATES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _WITHOUT_CONTENT: Final = {"IncompleteRead", "RemoteDisconnected"}
 """Errors of HTTP that quote nothing of an answer."""
+_LOGS_HEADERS: Final = ("urllib3.connection", "urllib3.connectionpool")
+"""The loggers that urllib3 tells of headers that it cannot read, with what it took for some."""
+_UNREAD: Final = "Failed to parse headers"
 _UNREACHED: Final = (
     "Check the network, its proxy, and region (or api_url and auth_url). Nothing is lost: the next"
     " run goes on at the last committed cursor."
@@ -66,6 +69,8 @@ class RetryingSession(requests.Session):
         )
         self._abandoned = threading.Event()
         self._is_private = is_private
+        for name in _LOGS_HEADERS if is_private else ():
+            logging.getLogger(name).addFilter(_without_headers)
         stops = (
             tenacity.stop_after_attempt(runtime.request_max_attempts),
             tenacity.stop_before_delay(RETRY_TOTAL),
@@ -94,8 +99,8 @@ class RetryingSession(requests.Session):
             stop=self._stop,
             wait=lambda state: max(self._backoff(state), _retry_after(state)),
             sleep=sleep_using_event(self._abandoned),
-            before_sleep=lambda state: _log_retry(state, told, self._describe(state)),
-            retry_error_callback=lambda state: _give_up(state, told, self._describe(state)),
+            before_sleep=lambda state: self._log_retry(state, told),
+            retry_error_callback=lambda state: self._give_up(state, told),
         )
         try:
             response: Response = retrying(super().send, request, **kwargs)
@@ -119,9 +124,23 @@ class RetryingSession(requests.Session):
             )
         return super().merge_environment_settings(*args, **kwargs)
 
-    def _describe(self, state: tenacity.RetryCallState) -> str:
-        """Returns why the last try failed, without what came of an answer."""
+    def _log_retry(self, state: tenacity.RetryCallState, request: str) -> None:
+        wait = state.next_action.sleep if state.next_action else 0.0
+        logger.warning("retrying in %.1f s: %s %s", wait, request, self._describe(_error(state)))
+
+    def _give_up(self, state: tenacity.RetryCallState, request: str) -> None:
         error = _error(state)
+        if any(isinstance(it, http.client.InvalidURL) for it in causes_of(error)):
+            raise _unusable(request, error) from None  # urllib3 before 2.8 notices as it connects
+        tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
+        wait = f"; the API asks to wait {asked:.0f} s" if (asked := _retry_after(state)) else ""
+        raise ApiUnavailableError(
+            f"{request} failed after {tries}; last error: {self._describe(error)}{wait}",
+            _UNREACHED if isinstance(error, requests.ConnectionError) else None,
+        ) from None
+
+    def _describe(self, error: BaseException | None) -> str:
+        """Returns why a try failed, without what came of an answer."""
         if not isinstance(error, requests.RequestException):
             return str(error)
         name = type(error).__name__
@@ -146,21 +165,11 @@ def _error(state: tenacity.RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
 
 
-def _log_retry(state: tenacity.RetryCallState, request: str, why: str) -> None:
-    wait = state.next_action.sleep if state.next_action else 0.0
-    logger.warning("retrying in %.1f s: %s %s", wait, request, why)
-
-
-def _give_up(state: tenacity.RetryCallState, request: str, why: str) -> None:
-    error = _error(state)
-    if any(isinstance(it, http.client.InvalidURL) for it in causes_of(error)):
-        raise _unusable(request, error) from None  # urllib3 before 2.8 notices as it connects
-    tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
-    wait = f"; the API asks to wait {asked:.0f} s" if (asked := _retry_after(state)) else ""
-    raise ApiUnavailableError(
-        f"{request} failed after {tries}; last error: {why}{wait}",
-        _UNREACHED if isinstance(error, requests.ConnectionError) else None,
-    ) from None
+def _without_headers(record: logging.LogRecord) -> bool:
+    """Takes out of a log record the lines of an answer that were taken for headers."""
+    if str(record.msg).startswith(_UNREAD):
+        record.msg, record.args, record.exc_info = f"{_UNREAD}.", (), None
+    return True
 
 
 def _unusable(request: str, error: BaseException | None) -> ConfigurationError:

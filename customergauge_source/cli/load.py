@@ -93,6 +93,7 @@ class Run:
         """Reads one record of each resource, and reaches the destination; loads nothing."""
         from dlt.common.runtime.collector import NULL_COLLECTOR
 
+        from customergauge_source.dlt_bridge import memory
         from customergauge_source.dlt_bridge.tables_step import owner_of
 
         with tempfile.TemporaryDirectory() as folder:  # a run that is under way has the usual one
@@ -103,7 +104,9 @@ class Run:
                 reader.check_query()
             for reader in readers:
                 reader.check()
-            pipeline.sync_destination()
+            states = memory.go_on_from_destination(pipeline, source.name)
+            for name, reader in zip(source.selected_resources, readers, strict=True):
+                reader.check_state(states.get(name, {}), pipeline.schemas.get(source.name))
             report.checked(pipeline, as_json=self._options.json)
 
     def _make_pipeline(self, folder: str, progress: Collector) -> Pipeline:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from functools import cache, partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
@@ -17,7 +18,8 @@ from dlt.extract import DltResource
 from customergauge_source.dlt_bridge import extraction
 from customergauge_source.exceptions import UnknownFieldError
 from customergauge_source.resources.resource import Resource
-from customergauge_source.tables.privacy import Policy
+from customergauge_source.tables.privacy import Policy, leaves
+from customergauge_source.tables.shape import rejected_values_table
 
 if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
     from customergauge_source.tables.read import Reader
@@ -25,6 +27,7 @@ if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
 logger = logging.getLogger("customergauge_source")
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
+Path = tuple[str, ...]
 _LONGEST_NAME: Final = 150
 """Characters of a name: dlt makes file names of those of tables, which the system limits to 255."""
 
@@ -45,9 +48,10 @@ def reader_maker(
         from customergauge_source.tables.read import Reader  # noqa: PLC0415
 
         name = partial(_name_of, schema.naming)
+        is_barred = None if policy is None else _bar(policy, schema.naming)
+        admit = _admission(unknown_fields, is_barred, name)
         # With a policy, a field of which there is a column may still be one to leave out.
-        admit, is_strict = _admission(unknown_fields, policy, name), policy is not None
-        catalog = Catalog(name, known, admit, is_strict=is_strict)
+        catalog = Catalog(name, known, admit, is_strict=policy is not None)
         return Reader(Target(resource.name, resource.key, resource.record, catalog, zone, policy))
 
     return make
@@ -76,20 +80,59 @@ def _name_of(naming: NamingConvention, path: Sequence[str]) -> str:
     return "" if name.startswith("_dlt") else name  # dlt's own columns begin like this
 
 
+def barred_columns(schema: Schema, resource: Resource, policy: Policy) -> Iterator[str]:
+    """Yields undeclared columns of a resource's tables that the policy would not let in now."""
+    naming, is_barred = schema.naming, _bar(policy, schema.naming)
+    declared = {
+        (_name_of(naming, (resource.name, *it.table)), _name_of(naming, it.column))
+        for it in leaves(resource.record)
+    }
+    prefix, beside = f"{resource.name}__", rejected_values_table(resource.name)
+    for table, properties in schema.tables.items():
+        if not f"{table}__".startswith(prefix) or table == beside:
+            continue
+        for column in properties["columns"]:
+            is_open = (table, column) not in declared and column != resource.key
+            name = f"{table}__{column}".removeprefix(prefix)
+            if is_open and not column.startswith("_dlt") and any(map(is_barred, _ways(name))):
+                yield name
+
+
+def _ways(name: str) -> Iterator[str]:
+    """Yields a name, and those of all that it stands in."""
+    return accumulate(name.split("__"), "{}__{}".format)
+
+
+def _bar(policy: Policy, naming: NamingConvention) -> Callable[[str], bool]:
+    """Returns what says whether nothing undeclared is loaded under a name, or in what has it.
+
+    That is so for the names of what the policy names in any resource, and of the objects and lists
+    that it stands in; and for what is left of older shapes.
+    """
+    named = {_name_of(naming, path) for path in policy.named}
+    flat = {_flat(it) for it in named} | policy.shape.older
+    return lambda name: _flat(name) in flat or any(it.startswith(f"{name}__") for it in named)
+
+
+def _flat(name: str) -> str:
+    """Returns a name as it would be if it had come as one key."""
+    return re.sub("_+", "_", name)
+
+
 def _admission(
-    unknown_fields: str, policy: Policy | None, name: Callable[[tuple[str, ...]], str]
-) -> Callable[[tuple[str, ...]], bool]:
+    unknown_fields: str, is_barred: Callable[[str], bool] | None, name: Callable[[Path], str]
+) -> Callable[[Path], bool]:
     """Returns what says whether an undeclared field, by its path, is loaded.
 
     With a privacy policy no key is told that could be a value, as where people are the keys of an
     object.
     """
 
-    def admit(path: tuple[str, ...]) -> bool:
+    def admit(path: Path) -> bool:
         mode = unknown_fields
-        if policy is not None:
-            parent = name(path[:-1]) if len(path) > 1 else ""
-            if mode == "evolve" and policy.bars(name(path), parent):
+        if is_barred is not None:
+            ways = (name(path[:length]) for length in range(1, len(path) + 1))
+            if mode == "evolve" and any(map(is_barred, ways)):
                 mode = "ignore"
             if len(path) > 1 or not _IDENTIFIER.fullmatch(path[0]):
                 path = (*path[:-1], "…")

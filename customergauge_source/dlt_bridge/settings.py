@@ -8,15 +8,19 @@ There is no public way to stop it but to ask for the whole path of a key, which 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import dlt
 from dlt.common.configuration.container import Container
+from dlt.common.configuration.providers import ConfigProvider
 from dlt.common.configuration.specs import known_sections
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
+from dlt.common.configuration.utils import deserialize_value
+from dlt.common.typing import TSecretStrValue
 
 from customergauge_source.exceptions import ConfigurationError
+from customergauge_source.secrecy import remember
 
 _PLACEHOLDER: Final = "…"
 _EMPTY: Final = (None, "", _PLACEHOLDER)
@@ -56,38 +60,67 @@ def fill_in(
     """
     given = dict(arguments)
     for name in [name for name, value in given.items() if value is None]:
-        path = ".".join(filter(None, [section(), below, name]))
-        kind = list if name in lists else str
-        if dlt.config.get(path) not in _EMPTY:
-            given[name] = dlt.config.get(path, int if name in numbers else kind)
+        path = ".".join(filter(None, [below, name]))
+        kind = list if name in lists else int if name in numbers else str
+        if (value := _first(dlt.config.config_providers, path, kind)) is not None:
+            given[name] = deserialize_value(f"{section()}.{path}", value, kind)
     return given
 
 
 def secret(key: str) -> str | None:
-    """Returns a secret of the source, by its key below the source's section."""
-    value: Any = dlt.secrets.get(f"{section()}.{key}")  # without a type dlt knows that it is secret
-    return None if value in _EMPTY else str(value)
+    """Returns a secret of the source, by its key below the source's section.
+
+    Raises:
+        ConfigurationError: It is a list or an object.
+    """
+    value = _first(dlt.secrets.config_providers, key, TSecretStrValue)
+    if isinstance(value, (list, Mapping)):
+        raise ConfigurationError(f"{section()}.{key} is no text.")
+    text = None if value is None else str(value)
+    remember(text)
+    return text
 
 
-def keys_below(name: str) -> set[str]:
+def keys_below(name: str) -> set[str] | None:
     """Returns which keys are set in a section below the source's, in whichever place.
+
+    None if there is no such section.
 
     Raises:
         ConfigurationError: It is set, but no section.
     """
-    keys: set[str] = set()
-    for provider in dlt.config.config_providers:
-        value: Any = provider.get_value(name, dict, None, *section().split("."))[0]
-        if isinstance(value, Mapping):
-            keys |= value.keys()
-        elif value not in _EMPTY:
+    found: set[str] | None = None
+    for value in _all(dlt.config.config_providers, name, dict):
+        if not isinstance(value, Mapping):
             raise ConfigurationError(
                 f"{section()}.{name} is set, and is no section.",
                 f"Set keys of [{section()}.{name}]; in the environment each has a variable.",
             )
+        found = (found or set()) | value.keys()
     prefix = f"{section()}.{name}.".replace(".", "__").upper()
-    variables = [key for key, value in os.environ.items() if value and key.startswith(prefix)]
-    return keys | {key.removeprefix(prefix).lower() for key in variables}
+    for key, value in os.environ.items():
+        if value and key.startswith(prefix):
+            found = (found or set()) | {key.removeprefix(prefix).lower()}
+    return found
+
+
+def _first(providers: Sequence[ConfigProvider], path: str, kind: Any) -> Any:  # noqa: ANN401 - whatever is set
+    """Returns what is set under a path below the source's section; None if nothing is."""
+    return next(_all(providers, path, kind), None)
+
+
+def _all(providers: Sequence[ConfigProvider], path: str, kind: Any) -> Iterator[Any]:  # noqa: ANN401 - a type
+    """Yields what is set under a path in each place that has something to say, the first first.
+
+    dlt takes an empty variable for a value, which hides what stands in a file.
+    """
+    *sections, key = f"{section()}.{path}".split(".")
+    for provider in providers:
+        value: Any = (
+            None if provider.is_empty else provider.get_value(key, kind, None, *sections)[0]
+        )
+        if value not in _EMPTY:
+            yield value
 
 
 def check_filled_in(destination: str) -> None:

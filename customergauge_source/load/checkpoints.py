@@ -185,9 +185,10 @@ class Load:
             memory.forget_rejected(self.pipeline, self._readers)
             return
         self._known_hash = self._schema_hash()
+        schema = self.pipeline.schemas.get(self.source.name)
         for name, reader in self._readers.items():
             if reader is not None:
-                reader.check_state(states.get(name, {}))
+                reader.check_state(states.get(name, {}), schema)
 
     def _schema_hash(self) -> str | None:
         """Returns what tells the versions of the source's schema apart."""

@@ -50,53 +50,52 @@ class Privacy:
                 " more.",
                 'Make one, such as with python -c "import secrets; print(secrets.token_hex(32))".',
             )
-        try:
-            (self.key or "").encode()
-        except UnicodeEncodeError:
-            raise mistake("The key of privacy is no text in UTF-8.") from None
         if self.hash and self.key is None:
             raise mistake(
                 "privacy has something to hash, and no key to hash it with.",
                 "Set key under privacy to a secret of 32 characters or more, in .dlt/secrets.toml"
                 " or the environment, and keep it: another key makes other hashes.",
             )
-        hashed = {place: path for path in self.hash for place in self._places("hash", path)}
+        hashed = {place: path for path in self.hash for place in self._checked("hash", path)}
         for path in self.drop:
-            for place in self._places("drop", path):
+            for place in self._checked("drop", path):
                 for other, same in hashed.items():
                     if place.path == other.path and (
                         place.name == other.name or not (place.name and other.name)
                     ):
                         raise mistake(
-                            f"privacy would hash {same} and drop {path}: both name the"
-                            " same values.",
+                            f"privacy would hash {same} and drop {path}: both name the same"
+                            " values.",
                             "Leave one of them out.",
                         )
 
     def of(self, resource: Resource) -> Policy:
         """Returns what it says of a resource."""
         hashed, dropped = (
-            frozenset(place for path in paths for place in _places(path, resource))
+            frozenset(_place(path, leaf) for path in paths for leaf in _leaves(path, resource))
             for paths in (self.hash, self.drop)
         )
         named = (
-            place.path.replace(".", "__")
+            leaf.keys
             for path in (*self.hash, *self.drop)
             for it in self.resources
-            for place in _places(path, it)
+            for leaf in _leaves(path, it)
         )
         key = (self.key or "").encode()
-        return Policy(resource.name, resource.record, hashed, dropped, frozenset(named), key)
+        return Policy(resource.record, hashed, dropped, frozenset(named), key)
 
-    def _places(self, what: str, path: str) -> Iterator[Place]:
+    def _checked(self, what: str, path: str) -> Iterator[Place]:
         """Yields what a path names in any of the resources."""
         found = [(it, leaf) for it in self.resources for leaf in _leaves(path, it)]
         if not found:
+            # As short as any path, or with a name in it: whoever mistakes the key for one of them
+            # is not to see it in a log.
+            shown = path if len(path) < SHORTEST_KEY or "[" in path else f"{path[:3]}…"
             raise not_allowed(
                 what,
-                path,
+                shown,
                 "the path of a field, as the API spells it, such as email, contact.first_name,"
-                ' questions.answer or properties["Key Contact"]; docs/privacy.md lists them',
+                ' questions.answer or properties["Key Contact"]; docs/privacy.md has more',
             )
         for resource, leaf in found:
             if leaf.path == resource.key:
@@ -107,18 +106,17 @@ class Privacy:
                     " would hide little of it.",
                     f"Leave {leaf.path} as it is, or drop it.",
                 )
-            yield from _places(path, resource)
+            yield _place(path, leaf)
 
 
-def _places(path: str, resource: Resource) -> Iterator[Place]:
-    _, name = _parted(path)
-    return (Place(leaf.path, folded(name)) for leaf in _leaves(path, resource))
+def _place(path: str, leaf: Leaf) -> Place:
+    return Place(leaf.path, folded(_parted(path)[1]))
 
 
 def _leaves(path: str, resource: Resource) -> Iterator[Leaf]:
     """Yields the fields of a resource that a path names."""
     place, name = _parted(path)
-    for leaf in leaves(resource.record, resource.name):
+    for leaf in leaves(resource.record):
         if name:
             if leaf.shape.named and leaf.path == f"{place}.{leaf.shape.named[1]}":
                 yield leaf

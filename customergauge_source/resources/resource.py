@@ -52,6 +52,11 @@ class Resource:
         if self.key not in self.record.fields or self.record.fields[self.key].type != "bigint":
             raise not_allowed("A resource's key", self.key, "a field of the record, a bigint")
 
+        for _, table, shape in self.record.tables(self.name):
+            of_text = {key for key, column in shape.fields.items() if column.type == "text"}
+            if not of_text.issuperset(shape.named or ()):
+                raise not_allowed(f"named of {table}", shape.named, "two of its text fields")
+
     def part_of(self, query: Query) -> Query:
         """Returns the part of a query that the endpoint takes.
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timezone
 from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
+from unicodedata import category, normalize
 
 from customergauge_source.tables.encoding import decode, to_json
 from customergauge_source.tables.shape import SCALAR, Field, Shape
@@ -37,42 +38,54 @@ class Place(NamedTuple):
 
 
 class Leaf(NamedTuple):
-    """A field of a shape: its path in a record, its column, and the shape that it stands in."""
+    """A field of a shape: the keys that lead to its table, to its column in that, and what it is.
 
-    path: str
-    table: str
-    column: str
+    Attributes:
+        table: Keys of the lists that it is in, and of the objects that those are in.
+        column: Its own key, behind those of objects; of a list's items that are scalars `value`.
+    """
+
+    table: tuple[str, ...]
+    column: tuple[str, ...]
     field: Field
     shape: Shape
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that lead to it in a record; of a list of scalars those of the list."""
+        of_scalars = self.shape.of_scalars and self.column == (SCALAR,) and self.table
+        return self.table if of_scalars else (*self.table, *self.column)
+
+    @property
+    def path(self) -> str:
+        """The same as a path."""
+        return ".".join(self.keys)
+
 
 def leaves(
-    shape: Shape, table: str, prefix: str = "", path: tuple[str, ...] = ()
+    shape: Shape, table: tuple[str, ...] = (), prefix: tuple[str, ...] = ()
 ) -> Iterator[Leaf]:
     """Yields the fields of a shape, and of all objects and lists in it."""
     for key, it in shape.fields.items():
-        yield Leaf(".".join((*path, key)), table, prefix + key, it, shape)
+        yield Leaf(table, (*prefix, key), it, shape)
     for key, nested in shape.objects.items():
-        yield from leaves(nested, table, f"{prefix}{key}__", (*path, key))
+        yield from leaves(nested, table, (*prefix, key))
     for key, item in shape.lists.items():
-        below, place = f"{table}__{prefix}{key}", (*path, key)
-        if item.of_scalars:  # the path is that of the list
-            yield Leaf(".".join(place), below, SCALAR, item.fields[SCALAR], item)
-        else:
-            yield from leaves(item, below, "", place)
+        yield from leaves(item, (*table, *prefix, key))
 
 
 def folded(name: str) -> str:
     """Returns a name of an item as names are compared; "" for what is none.
 
-    Neither case nor white space counts: a policy that misses a question is worse than one that
-    takes two for the same.
+    Case does not count, nor how much white space there is, nor how Unicode puts a letter together:
+    a policy that misses a question is worse than one that takes two for the same.
     """
     if name[:1] in ("[", "{"):  # maybe a list or an object, as text
         with suppress(ValueError, RecursionError):
             decode(name.encode())
             return ""
-    return " ".join(name.split()).casefold()
+    visible = "".join(it for it in normalize("NFKC", name) if category(it) != "Cf")
+    return " ".join(visible.split()).casefold()
 
 
 @dataclass(frozen=True)
@@ -80,19 +93,17 @@ class Policy:
     """What becomes of the personal data in the records of one resource.
 
     Attributes:
-        root: Name of the resource's root table.
         shape: Shape of a record.
         hashed: What is hashed, with HMAC-SHA256.
         dropped: What is NULL.
-        names: What is named of all resources, paths joined as in the names of columns.
+        named: Keys that lead to all that is named, in whichever resource.
         key: The key of the hashes.
     """
 
-    root: str
     shape: Shape
     hashed: frozenset[Place]
     dropped: frozenset[Place]
-    names: frozenset[str]
+    named: frozenset[tuple[str, ...]]
     key: bytes = field(repr=False)
 
     def treatment(self, path: str, name: str | None = None) -> Treatment | None:
@@ -111,32 +122,16 @@ class Policy:
         """The fields of which the values of some names are hashed or dropped."""
         return frozenset(it.path for it in self.hashed | self.dropped if it.name)
 
-    def bars(self, name: str, parent: str) -> bool:
-        """Says whether an undeclared field may not be loaded, whatever else is said.
-
-        Those may not that have the name of something that the policy names in any resource, or
-        hold it, or stand beside it in an object or a list. The names are those of columns.
-        """
-        return any(
-            it == name or it.startswith(f"{name}__") or (parent and it.startswith(f"{parent}__"))
-            for it in self.names
-        )
-
     @cached_property
-    def columns(self) -> Mapping[str, Mapping[str, Leaf]]:
-        """The fields that are, or of which some values are, hashed or dropped: by table, column."""
+    def leaves(self) -> Sequence[Leaf]:
+        """The fields that are, or of which some values are, hashed or dropped."""
         paths = {it.path for it in self.hashed | self.dropped}
-        found: dict[str, dict[str, Leaf]] = {}
-        for leaf in leaves(self.shape, self.root):
-            if leaf.path in paths:
-                found.setdefault(leaf.table, {})[leaf.column] = leaf
-        return found
+        return [it for it in leaves(self.shape) if it.path in paths]
 
     @cached_property
     def numbers(self) -> Sequence[str]:
         """The paths of number fields that are not dropped."""
-        fields = leaves(self.shape, self.root)
-        numbers = (it.path for it in fields if it.field.type in _NUMBERS)
+        numbers = (it.path for it in leaves(self.shape) if it.field.type in _NUMBERS)
         return [path for path in numbers if self.treatment(path) is None]
 
     def as_state(self) -> dict[str, Any] | None:
@@ -187,7 +182,8 @@ class Policy:
 
     def _blanked_item(self, item: object, shape: Shape, path: tuple[str, ...]) -> object:
         if shape.of_scalars:
-            return item if self.treatment(".".join(path)) is None else None
+            is_told = self.treatment(".".join(path)) is None
+            return item if is_told and _is_fit(item, shape.fields[SCALAR]) else None
         return self._blanked(item, shape, path) if isinstance(item, dict) else None
 
 

@@ -18,7 +18,7 @@ from customergauge_source.tables.arrow import json_type
 from customergauge_source.tables.as_declared import AmbiguousNumberError, rows_of_arrow
 from customergauge_source.tables.catalog import Target
 from customergauge_source.tables.digest import with_digest
-from customergauge_source.tables.private_rows import private
+from customergauge_source.tables.private_rows import PrivateRows
 from customergauge_source.tables.put_right import rows_of_objects
 from customergauge_source.tables.records import JsonObject
 
@@ -35,6 +35,7 @@ class Reader:
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self._private = None if target.policy is None else PrivateRows(target.policy, target)
         self.json_type = json_type(target.shape)
 
     def learn(self, seen: pa.StructType) -> bool:
@@ -58,8 +59,7 @@ class Reader:
         return self._finished(rows_of_objects(records, self._target))
 
     def _finished(self, rows: pa.StructArray) -> pa.StructArray:
-        policy = self._target.policy
-        return with_digest(rows if policy is None else private(rows, policy))
+        return with_digest(rows if self._private is None else self._private.of(rows))
 
 
 def _with_texts(seen: pa.DataType, told: pa.DataType | None) -> pa.DataType | None:

@@ -19,16 +19,17 @@ class RejectedRecord:
     """An entry of a page's `data` that is not a loadable record: JSON, why, and its place in it.
 
     A privacy policy leaves out what it names, and all of an entry that it cannot see into.
+
+    Attributes:
+        digest: What tells entries apart that came at the same place, made of what is told.
+        identity: What tells them apart as they came; it is written nowhere.
     """
 
     record: str | None
     reason: str
     position: int
-
-    @property
-    def digest(self) -> str:
-        """What tells entries apart that came at the same place."""
-        return hashlib.sha256((self.record or "").encode()).hexdigest()[:16]
+    digest: str
+    identity: str
 
 
 def sort_out(
@@ -49,7 +50,7 @@ def sort_out(
         try:
             number = _number(entry, key)
         except UnfitError as unfit:
-            rejected.append(_rejected(entry, str(unfit), position, policy))
+            rejected.append(_rejected(entry, str(unfit), position, policy, rejected))
             continue
         accepted.pop(number, None)  # so that the later one also takes the later place
         accepted[number] = put_right({**entry, key: number})
@@ -61,13 +62,27 @@ def is_record(entry: object, key: str) -> bool:
     return isinstance(entry, dict) and type(entry.get(key)) is int and entry[key] in BIGINT
 
 
-def _rejected(entry: object, reason: str, position: int, policy: Policy | None) -> RejectedRecord:
+def _rejected(
+    entry: object,
+    reason: str,
+    position: int,
+    policy: Policy | None,
+    before: Sequence[RejectedRecord],
+) -> RejectedRecord:
+    text = to_json(entry)
+    identity = _digest(text)
     if policy is None:
-        return RejectedRecord(to_json(entry), reason, position)
-    if not isinstance(entry, dict):
-        return RejectedRecord(None, f"{reason}; left out, by the privacy policy", position)
-    told = to_json(policy.blanked(entry))
-    return RejectedRecord(told, f"{reason}; blanked, by the privacy policy", position)
+        return RejectedRecord(text, reason, position, identity, identity)
+    if isinstance(entry, dict):
+        told, reason = to_json(policy.blanked(entry)), f"{reason}; blanked, by the privacy policy"
+    else:
+        told, reason = None, f"{reason}; left out, by the privacy policy"
+    alike = sum(it.record == told for it in before)  # which may have been different entries
+    return RejectedRecord(told, reason, position, _digest(f"{told}#{alike}"), identity)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _number(entry: object, key: str) -> int:
