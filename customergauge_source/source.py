@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 import dlt
+from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
 from dlt.common.configuration.specs import BaseConfiguration, configspec
 from dlt.extract import DltResource
 
@@ -159,11 +160,15 @@ def _privacy(given: Mapping[str, Any] | None, resources: Collection[Resource]) -
     if not isinstance(key, str | None) or not _is_utf8(key or ""):
         raise ConfigurationError("The key of privacy is no text in UTF-8.")
     remember(key)
-    lists = settings.fill_in(known, lists=known, below="privacy")
-    for name, paths in lists.items():
+    no_list = ConfigurationError('hash and drop of privacy have to be lists, such as ["email"].')
+    try:
+        lists = settings.fill_in(known, lists=known, below="privacy")
+    except ConfigValueCannotBeCoercedException:
+        raise no_list from None  # not with its value, which may be the key, misplaced
+    for paths in lists.values():
         is_list = isinstance(paths, (list, tuple)) and all(isinstance(it, str) for it in paths)
         if paths is not None and not is_list:
-            raise ConfigurationError(f'{name} is no list of paths, such as ["email"].')
+            raise no_list
     policy = Privacy(lists["hash"] or (), lists["drop"] or (), key, resources)
     if policy.hash or policy.drop:
         return policy

@@ -26,7 +26,7 @@ CURSORS = {
     "cursor-back": r"expected cursor.next to be greater than \d+, not \d+; it has ",
     "cursor-null": "expected cursor.next to be a whole number, not null; it has ",
     "cursor-absent": "expected cursor.next to be a whole number, not null; it has ",
-    "cursor-float": r"expected cursor.next to be a whole number, not \d+\.5; it has ",
+    "cursor-float": r"expected cursor.next to be a whole number, not a fraction; it has ",
     "cursor-bool": "expected cursor.next to be a whole number, not true; it has ",
 }
 SAYS = BODIES | CURSORS

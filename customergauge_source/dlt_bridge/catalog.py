@@ -22,12 +22,12 @@ from customergauge_source.tables.privacy import Policy, leaves
 from customergauge_source.tables.shape import rejected_values_table
 
 if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
+    from customergauge_source.tables.catalog import Path
     from customergauge_source.tables.read import Reader
 
 logger = logging.getLogger("customergauge_source")
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
-Path = tuple[str, ...]
 _LONGEST_NAME: Final = 150
 """Characters of a name: dlt makes file names of those of tables, which the system limits to 255."""
 
