@@ -214,7 +214,7 @@ def test_what_is_there_for_a_moment_is_kept(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     with Watch(tmp_path / "run", tmp_path / "kept") as watch:
         watch.pid = os.getpid()
-        for number, seconds in ((1, 0.05), (2, 0.2)):
+        for number, seconds in ((1, 0.5), (2, 0.5)):
             with (tmp_path / "run" / f"file {number}").open("w") as file:
                 file.write(latin(number))
                 file.flush()
@@ -312,34 +312,6 @@ def assert_hashes(file: Path, large: Account) -> None:
         assert loaded[table, cgid, column, place] == wanted, (table, cgid, column, place, text)
         count += wanted is not None
     assert count > 600
-
-
-def test_a_hash_is_the_same_in_every_table_and_run(command: Command) -> None:
-    name = 'Zoë O\'Brien\n"the" 2nd'
-    record = {"number_customergauge": 1, "email": name, "contact": {"first_name": name}}
-    record["selected_drivers"] = [{"primary": "Price", "secondary": [name, name]}]
-    record["questions"] = [{"title": "YOUR  NAME? ", "answer": name}]
-    with Sandbox(records=[record]) as sandbox:
-        assert command(sandbox, **POLICY).code == 0
-        sandbox.append(record | {"number_customergauge": 2, "email": [name]})
-        assert command(sandbox, **POLICY).code == 0
-
-    values = {value for (*_, column), value in cells(command.file).items() if is_hash(value)}
-    listed = hmac.new(KEY.encode(), json.dumps([name], ensure_ascii=False).encode(), "sha256")
-    assert values == {hashed(name), listed.hexdigest()}
-
-
-def test_a_name_is_the_same_however_it_is_written(command: Command) -> None:
-    """White space, case and how an accent is encoded do not show where the name is looked at."""
-    names = ("Prénom du client", " PRÉNOM  DU\u00a0CLIENT\n", "Pre\u0301nom du client")
-    segments = [{"field": name, "reference": f"Jane {latin(1)}"} for name in names]
-    drop = {"SOURCES__CUSTOMERGAUGE__PRIVACY__DROP": '["properties[\\"Prénom du client\\"]"]'}
-    with Sandbox(records=[{"number_customergauge": 1, "properties": segments}]) as sandbox:
-        ended = command(sandbox, **drop)
-        assert ended.code == 0, ended.err
-
-    left = query(command.file, "SELECT field, reference FROM responses__properties")
-    assert {(name, value) for name, value in left if value is not None} == set()
 
 
 def test_no_row_holds_a_digest_of_what_was_left_out(command: Command) -> None:
@@ -572,6 +544,7 @@ def everything_logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return messages
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # of answers that were given up
 @pytest.mark.parametrize("policy", ["with a policy", "without"])
 def test_no_error_tells_what_a_broken_answer_holds(
     monkeypatch: pytest.MonkeyPatch, everything_logged: list[str], policy: str

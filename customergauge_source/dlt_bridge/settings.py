@@ -17,7 +17,7 @@ from dlt.common.configuration.providers import ConfigProvider
 from dlt.common.configuration.specs import known_sections
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.common.configuration.utils import deserialize_value
-from dlt.common.typing import TSecretStrValue
+from dlt.common.typing import AnyType
 
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.secrecy import remember
@@ -62,7 +62,7 @@ def fill_in(
     for name in [name for name, value in given.items() if value is None]:
         path = ".".join(filter(None, [below, name]))
         kind = list if name in lists else int if name in numbers else str
-        if (value := _first(dlt.config.config_providers, path, kind)) is not None:
+        if (value := _first(dlt.config, path)) is not None:
             given[name] = deserialize_value(f"{section()}.{path}", value, kind)
     return given
 
@@ -73,7 +73,7 @@ def secret(key: str) -> str | None:
     Raises:
         ConfigurationError: It is a list or an object.
     """
-    value = _first(dlt.secrets.config_providers, key, TSecretStrValue)
+    value = _first(dlt.secrets, key)
     if isinstance(value, (list, Mapping)):
         raise ConfigurationError(f"{section()}.{key} is no text.")
     text = None if value is None else str(value)
@@ -90,7 +90,7 @@ def keys_below(name: str) -> set[str] | None:
         ConfigurationError: It is set, but no section.
     """
     found: set[str] | None = None
-    for value in _all(dlt.config.config_providers, name, dict):
+    for value in _all(dlt.config.config_providers, name):
         if not isinstance(value, Mapping):
             raise ConfigurationError(
                 f"{section()}.{name} is set, and is no section.",
@@ -104,20 +104,24 @@ def keys_below(name: str) -> set[str] | None:
     return found
 
 
-def _first(providers: Sequence[ConfigProvider], path: str, kind: Any) -> Any:  # noqa: ANN401 - whatever is set
-    """Returns what is set under a path below the source's section; None if nothing is."""
-    return next(_all(providers, path, kind), None)
+def _first(accessor: Any, path: str) -> Any:  # noqa: ANN401 - dlt.config or dlt.secrets
+    """Returns what is set under a path below the source's section; None if nothing is.
 
-
-def _all(providers: Sequence[ConfigProvider], path: str, kind: Any) -> Iterator[Any]:  # noqa: ANN401 - a type
-    """Yields what is set under a path in each place that has something to say, the first first.
-
-    dlt takes an empty variable for a value, which hides what stands in a file.
+    dlt, which notes in its trace what it finds, takes an empty variable for a value; it may hide
+    what stands in a file.
     """
+    value = accessor.get(f"{section()}.{path}")
+    if value is not None and value in _EMPTY:
+        return next(_all(accessor.config_providers, path), None)
+    return value
+
+
+def _all(providers: Sequence[ConfigProvider], path: str) -> Iterator[Any]:
+    """Yields what is set under a path in each place that has something to say, the first first."""
     *sections, key = f"{section()}.{path}".split(".")
     for provider in providers:
         value: Any = (
-            None if provider.is_empty else provider.get_value(key, kind, None, *sections)[0]
+            None if provider.is_empty else provider.get_value(key, AnyType, None, *sections)[0]
         )
         if value not in _EMPTY:
             yield value
