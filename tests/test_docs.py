@@ -19,6 +19,7 @@ from customergauge_source import customergauge_source, exceptions
 from customergauge_source.cli.options import make_parser
 from customergauge_source.resources import RESOURCES
 from customergauge_source.sandbox import Sandbox
+from customergauge_source.tables.privacy import leaves
 from tests.command import Command
 from tests.docs import (
     FENCED,
@@ -36,6 +37,7 @@ from tests.docs import (
 from tests.support import DATASET, ROOT, environment, query
 
 README, INTERNALS, OPERATIONS = "README.md", "docs/internals.md", "docs/operations.md"
+PRIVACY, READY = "docs/privacy.md", "A policy: no direct identifiers"
 COMMAND = "python pipelines/load.py"
 REHEARSAL = "python -m customergauge_source.sandbox --port 8080"
 COPYING = "cp .dlt/example.secrets.toml .dlt/secrets.toml"
@@ -221,6 +223,24 @@ def test_the_python_of_the_docs_prints_what_they_show(
             monkeypatch.setenv(name, value)
         runpy.run_path(str(file))
     assert capsys.readouterr().out.strip() == output
+
+
+def test_the_policy_of_the_docs_is_told_field_by_field_and_loads(command: Command) -> None:
+    (policy,) = re.findall(r"```toml\n(.*?)```", section(PRIVACY, READY), re.DOTALL)
+    paths = {leaf.path for it in RESOURCES for leaf in leaves(it.record)}
+    assert paths - {*code_spans(section(PRIVACY, READY))} == set()
+
+    (command.folder / ".dlt").mkdir()
+    text = policy.replace("customergauge.", "customergauge_sandbox.")
+    (command.folder / ".dlt" / "config.toml").write_text(text, "utf-8")
+    key = {"SOURCES__CUSTOMERGAUGE_SANDBOX__PRIVACY__KEY": "k" * 32}
+    assert command(None, "--sandbox", "--sandbox-responses", "50", **key).code == 0
+    file = command.folder / "customergauge_sandbox.duckdb"
+    left = "count(contact__first_name) + count(contact__last_name) + count(comment__original)"
+    plain = "count(*) FILTER (length(email) <> 64 OR length(phone) <> 64)"
+    assert query(file, f"SELECT {left}, {plain}, count(email) > 30 FROM responses") == [
+        (0, 0, True)
+    ]
 
 
 def test_every_command_of_the_docs_is_run_or_there_is_a_reason() -> None:
