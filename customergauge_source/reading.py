@@ -165,7 +165,8 @@ class ResourceReader:
         if self._feed is None:  # the first package of a run
             decoder = Decoder(self.resource, None if steps.see_records else make_reader, policy)
             self._feed = self._open(decoder, query, position, make_reader)
-            self._warn_of_policy(state)
+            if not isinstance(self._reread, Confirmation):
+                self._warn_of_policy(state)
         feed, collector = self._feed, extraction.collector()
         after = position.cursor if position.is_kept else feed.position
         at_once = 1 if steps.see_records or steps.limits else PAGES_PER_ITEM
@@ -173,8 +174,6 @@ class ResourceReader:
             # Ahead of the yield: behind it a limit would not let the cursor move.
             position.move(pages[-1].cursor)
             self._note_how(state)
-            if self._reread is None:  # which leaves a state as it was
-                memory.note_carrier(state, extraction.load_id())
             counts["cursor"] = position.told
             counts["pages"] += len(pages)
             collector.update("pages", inc=len(pages))
@@ -245,11 +244,13 @@ class ResourceReader:
             )
 
     def _note_how(self, state: MutableMapping[str, Any]) -> None:
-        """Notes how records are read that are loaded now."""
+        """Notes how records are read that are loaded now, and which package carries them."""
         state[_ZONE] = self.timezone
         policy = self._policy and self._policy.as_state()
         if policy or _PRIVACY in state:
             state[_PRIVACY] = policy
+        if self._reread is None:  # which leaves a state as it was
+            memory.note_carrier(state, extraction.load_id())
 
     def _warn_of_policy(self, state: Mapping[str, Any]) -> None:
         """Warns if rows that are loaded now are hashed, or dropped from, in another way."""
