@@ -166,7 +166,7 @@ class ResourceReader:
             decoder = Decoder(self.resource, None if steps.see_records else make_reader, policy)
             self._feed = self._open(decoder, query, position, make_reader)
             if not isinstance(self._reread, Confirmation):
-                self._warn_of_policy(state)
+                self.warn_of_policy(state)
         feed, collector = self._feed, extraction.collector()
         after = position.cursor if position.is_kept else feed.position
         at_once = 1 if steps.see_records or steps.limits else PAGES_PER_ITEM
@@ -221,6 +221,9 @@ class ResourceReader:
         Args:
             state: The resource's state.
             schema: The source's schema, with the tables that there are; None if there are none.
+
+        Raises:
+            ConfigurationError: It cannot.
         """
         before = state.get(_ZONE, self.timezone)
         if before != self.timezone:
@@ -230,15 +233,17 @@ class ResourceReader:
                 f"Set timezone to {before}; or load everything again with --full-refresh"
                 " (full_refresh=True).",
             )
-        added: list[str] = []
-        if self._policy and _is_loaded(state):
-            added += self._policy.added_to(state.get(_PRIVACY))
-        if self._policy and schema is not None:
-            added += barred_columns(schema, self.resource, self._policy)
+        if self._policy is None:
+            return
+        known: Mapping[str, Any] = state.get(_PRIVACY) or {}
+        added = self._policy.added_to(known) if _is_loaded(state) else []
+        if schema is not None:
+            named = {it for it in self._policy.named if ".".join(it) not in known.get("named", ())}
+            added += barred_columns(schema, self.resource, named)
         if added:
             raise ConfigurationError(
-                f"privacy now has {', '.join(added)}, and {self.resource.name} was loaded without:"
-                " the values that are in its tables would stay there.",
+                f"privacy now covers {', '.join(added)}, and {self.resource.name} was loaded"
+                " without: the values that are in its tables would stay there.",
                 "Load everything again with --full-refresh (full_refresh=True), which drops them;"
                 " or take it out of privacy.",
             )
@@ -246,19 +251,19 @@ class ResourceReader:
     def _note_how(self, state: MutableMapping[str, Any]) -> None:
         """Notes how records are read that are loaded now, and which package carries them."""
         state[_ZONE] = self.timezone
-        policy = self._policy and self._policy.as_state()
-        if policy or _PRIVACY in state:
-            state[_PRIVACY] = policy
+        if self._policy or _PRIVACY in state:
+            state[_PRIVACY] = self._policy and self._policy.as_state()
         if self._reread is None:  # which leaves a state as it was
             memory.note_carrier(state, extraction.load_id())
 
-    def _warn_of_policy(self, state: Mapping[str, Any]) -> None:
+    def warn_of_policy(self, state: Mapping[str, Any]) -> None:
         """Warns if rows that are loaded now are hashed, or dropped from, in another way."""
         before: dict[str, Any] = state.get(_PRIVACY) or {}
-        now: dict[str, Any] = (self._policy and self._policy.as_state()) or {}
-        if before == now or not _is_loaded(state):
-            return
+        now = self._policy.as_state() if self._policy else {}
         known, kept = ({*it.get("hash", ()), *it.get("drop", ())} for it in (before, now))
+        is_same = known == kept and (not known or before["digest"] == now["digest"])
+        if is_same or not _is_loaded(state):
+            return
         gone = ", ".join(sorted(known - kept))
         logger.warning(
             "privacy has changed since %s was loaded%s. Rows that are there keep what they have:"

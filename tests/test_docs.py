@@ -19,7 +19,7 @@ from customergauge_source import customergauge_source, exceptions
 from customergauge_source.cli.options import make_parser
 from customergauge_source.resources import RESOURCES
 from customergauge_source.sandbox import Sandbox
-from customergauge_source.tables.privacy import leaves
+from customergauge_source.tables.privacy import leaves_of
 from tests.command import Command
 from tests.docs import (
     FENCED,
@@ -227,7 +227,7 @@ def test_the_python_of_the_docs_prints_what_they_show(
 
 def test_the_policy_of_the_docs_is_told_field_by_field_and_loads(command: Command) -> None:
     (policy,) = re.findall(r"```toml\n(.*?)```", section(PRIVACY, READY), re.DOTALL)
-    paths = {leaf.path for it in RESOURCES for leaf in leaves(it.record)}
+    paths = {leaf.path for it in RESOURCES for leaf in leaves_of(it.record)}
     assert paths - {*code_spans(section(PRIVACY, READY))} == set()
 
     (command.folder / ".dlt").mkdir()

@@ -207,6 +207,64 @@ def test_what_is_rejected_keeps_numbers_of_number_fields_alone(workdir: Path) ->
     assert row == (None, None)
 
 
+def test_fields_in_an_object_where_text_belongs_are_undeclared_ones(workdir: Path) -> None:
+    inner = {"contact": {"first_name": "Ann"}}
+    record = {
+        "status": {"email": "Ann"},
+        "tags": [{"label": inner, "type": ["a", 1]}],
+        "selected_drivers": [{"primary": "P", "secondary": [inner, "S"]}],
+        "email": {"hashed": "whole"},
+    }
+    records = [{"number_customergauge": 1, **record}, record]
+    policy = {"hash": ["email"], "drop": ["contact.first_name"], "key": KEY}
+    for mode in ("ignore", "evolve"):
+        (workdir / mode).mkdir()
+        file = load(workdir / mode, records, policy, unknown_fields=mode)
+        assert "Ann" not in str(contents(file))
+        assert query(file, "SELECT status, email FROM responses") == [
+            (None, hashed('{"hashed":"whole"}'))
+        ]
+        assert query(file, "SELECT label, type FROM responses__tags") == [(None, '["a",1]')]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"customer": {"email": "Ann"}},
+        {"contacts": [{"email": "Ann"}]},
+        {"customer": {"contact": {"first_name": "Ann"}}},
+        {"customer": [{"Contact": [{"initials": "Ann"}]}]},
+    ],
+)
+def test_what_is_named_is_not_loaded_from_wherever_it_stands(
+    workdir: Path, case: dict[str, Any]
+) -> None:
+    with Sandbox(responses=0) as sandbox:
+        sandbox.append({"number_customergauge": 1, **case, "owner": "Bob"}, feed="close-loop")
+        policy = {"drop": ["email", "contact.first_name"]}
+        source = make_source(
+            sandbox, privacy=policy, resources=["close_loop"], unknown_fields="evolve"
+        )
+        load_in_checkpoints(make_pipeline(workdir), source)
+
+    tables = str(contents(workdir / "customergauge.duckdb"))
+    assert "Bob" in tables
+    assert "Ann" not in tables
+
+
+def test_a_hint_of_a_column_that_the_policy_bars_refuses_no_later_run(
+    workdir: Path, sandbox: Sandbox
+) -> None:
+    for _ in range(3):
+        sandbox.append({"number_customergauge": len(sandbox.records), "contact": {"title": "Ann"}})
+        source = make_source(sandbox, privacy={"drop": ["contact.first_name"]})
+        source.responses.apply_hints(columns={"contact__title": {"data_type": "text"}})
+        load_in_checkpoints(make_pipeline(workdir), source)
+
+    file = workdir / "customergauge.duckdb"
+    assert query(file, "SELECT count(*), count(contact__title) FROM responses") == [(303, 0)]
+
+
 @pytest.mark.parametrize("name", ["email", "Email", "contact", "Contact", "properties"])
 def test_what_is_named_is_not_loaded_where_a_resource_does_not_declare_it(
     workdir: Path, name: str
@@ -366,6 +424,8 @@ def test_entries_that_the_policy_makes_alike_are_not_taken_for_a_feed_that_goes_
         ({"drops": ["email"]}, "'drops'; allowed: one of hash, drop, key"),
         ({"hash": [KEY]}, "no key"),
         ({"hash": [KEY], "key": KEY}, "hash is 'k3y…'; allowed: the path"),
+        ({"drop": [f"{KEY}["]}, "drop is 'k3y…'; allowed: the path"),
+        ({"drop": ['questions["\\ud800a"]']}, "allowed: the path"),
         ({"drop": KEY}, "hash and drop of privacy have to be lists"),
         ({KEY: "key"}, "A key of privacy is '…'"),
         ({"hash": ["email"], "key": 5}, "The key of privacy is no text in UTF-8"),
@@ -502,21 +562,21 @@ def test_a_field_that_was_loaded_before_is_left_out_with_a_policy(
 
 PLAIN: dict[str, str] = {}
 REFUSED: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
-    "a first policy": (PLAIN, settings(drop=["phone"]), "privacy now has phone, and responses"),
+    "a first policy": (PLAIN, settings(drop=["phone"]), "privacy now covers phone, and responses"),
     "one field more": (
         settings(drop=["phone"]),
         settings(hash=["email"], drop=["phone"]),
-        "privacy now has email, and responses was loaded without",
+        "privacy now covers email, and responses was loaded without",
     ),
     "all questions": (
         settings(drop=['questions["A?"]']),
         settings(drop=["questions.answer"]),
-        "privacy now has questions.answer, ",
+        "privacy now covers questions.answer, ",
     ),
     "another question": (
         settings(drop=['questions["A?"]']),
         settings(drop=['questions["A?"]', 'questions["Why, “you”?"]']),
-        'privacy now has questions["why, “you”?"], ',
+        'privacy now covers questions["why, “you”?"], ',
     ),
 }
 TOLD: dict[str, tuple[dict[str, str], dict[str, str]]] = {
@@ -566,6 +626,7 @@ def test_any_other_change_is_told_once_and_reconciling_carries_it_through(
     assert command(sandbox, **before).code == 0
     sandbox.arrive(5)
 
+    assert CHANGED in command(sandbox, "--check", **after).err
     ended = command(sandbox, **after)
     assert ended.code == 0, ended.err
     assert ended.err.count(CHANGED) == 1
@@ -611,9 +672,10 @@ def test_what_was_loaded_undeclared_and_is_named_now_is_refused(
         for options in ((), ("--check",)):
             ended = command(sandbox, "--resources", "close_loop", *options, **settings(drop=policy))
             assert ended.code == 2
-            assert f"privacy now has {column}, and close_loop was loaded without" in ended.err
+            assert f"privacy now covers {column}, and close_loop was loaded without" in ended.err
 
-    assert command(sandbox, "--resources", "close_loop", **settings(drop=["phone"])).code == 0
+    phone = command(sandbox, "--resources", "close_loop", **settings(drop=["phone"]))
+    assert (phone.code, CHANGED[:20] in phone.err) == (0, False)
     refresh = ("--resources", "close_loop", "--full-refresh")
     assert command(sandbox, *refresh, **settings(drop=["email"])).code == 0
     assert "zwaan" not in str(contents(command.file))
@@ -625,7 +687,7 @@ def test_in_a_pipeline_of_ones_own_the_same_is_refused(workdir: Path, sandbox: S
     sandbox.arrive(5)
     source = make_source(sandbox, privacy={"drop": ["email"]})
     for load_again in (pipeline.run, lambda it: load_in_checkpoints(pipeline, it)):
-        with pytest.raises(Exception, match=r"privacy now has email") as raised:
+        with pytest.raises(Exception, match=r"privacy now covers email") as raised:
             load_again(source)
         assert "--full-refresh" in str(raised.value.__dict__) or raised.value.__cause__
 

@@ -689,6 +689,8 @@ def told_of(place: tuple[str, Any, str, str], value: Any, plain: Cells) -> Any:
     elif below in NAMED and column == NAMED[below][1]:
         name = plain[table, cgid, row, NAMED[below][0]]
         treatment = treatment_of(name or "", NAMES[below.removeprefix("__")])
+    elif isinstance(value, str) and value.startswith('{"') and below != "__rejected_values":
+        treatment = "drop"  # an object, the fields of which are undeclared
     return {"keep": value, "hash": hashed(str(value)), "drop": None}[treatment]
 
 

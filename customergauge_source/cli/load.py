@@ -107,6 +107,7 @@ class Run:
             states = memory.go_on_from_destination(pipeline, source.name)
             for name, reader in zip(source.selected_resources, readers, strict=True):
                 reader.check_state(states.get(name, {}), pipeline.schemas.get(source.name))
+                reader.warn_of_policy(states.get(name, {}))
             report.checked(pipeline, as_json=self._options.json)
 
     def _make_pipeline(self, folder: str, progress: Collector) -> Pipeline:

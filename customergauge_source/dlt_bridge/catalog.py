@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from functools import cache, partial
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
@@ -18,7 +17,7 @@ from dlt.extract import DltResource
 from customergauge_source.dlt_bridge import extraction
 from customergauge_source.exceptions import UnknownFieldError
 from customergauge_source.resources.resource import Resource
-from customergauge_source.tables.privacy import Policy, leaves
+from customergauge_source.tables.privacy import Policy, leaves_of
 from customergauge_source.tables.shape import rejected_values_table
 
 if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
@@ -48,8 +47,7 @@ def reader_maker(
         from customergauge_source.tables.read import Reader  # noqa: PLC0415
 
         name = partial(_name_of, schema.naming)
-        is_barred = None if policy is None else _bar(policy, schema.naming)
-        admit = _admission(unknown_fields, is_barred, name)
+        admit = _admission(unknown_fields, policy, schema.naming)
         # With a policy, a field of which there is a column may still be one to leave out.
         catalog = Catalog(name, known, admit, is_strict=policy is not None)
         return Reader(Target(resource.name, resource.key, resource.record, catalog, zone, policy))
@@ -80,63 +78,65 @@ def _name_of(naming: NamingConvention, path: Sequence[str]) -> str:
     return "" if name.startswith("_dlt") else name  # dlt's own columns begin like this
 
 
-def barred_columns(schema: Schema, resource: Resource, policy: Policy) -> Iterator[str]:
-    """Yields undeclared columns of a resource's tables that the policy would not let in now."""
-    naming, is_barred = schema.naming, _bar(policy, schema.naming)
+def barred_columns(schema: Schema, resource: Resource, named: Collection[Path]) -> Iterator[str]:
+    """Yields undeclared columns of a resource's tables that a policy does not let in.
+
+    Args:
+        schema: The schema, with the tables.
+        resource: The resource.
+        named: What the policy names.
+    """
+    naming, is_barred = schema.naming, _bar(named, schema.naming)
     declared = {
         (_name_of(naming, (resource.name, *it.table)), _name_of(naming, it.column))
-        for it in leaves(resource.record)
+        for it in leaves_of(resource.record)
     }
-    prefix, beside = f"{resource.name}__", rejected_values_table(resource.name)
+    root, beside = resource.name, rejected_values_table(resource.name)
     for table, properties in schema.tables.items():
-        if not f"{table}__".startswith(prefix) or table == beside:
+        if table == beside or not (table == root or table.startswith(f"{root}__")):
             continue
         for column in properties["columns"]:
             is_open = (table, column) not in declared and column != resource.key
-            name = f"{table}__{column}".removeprefix(prefix)
-            if is_open and not column.startswith("_dlt") and any(map(is_barred, _ways(name))):
+            name = f"{table}__{column}".removeprefix(f"{root}__")
+            if is_open and not column.startswith("_dlt") and is_barred(_parts(name.split("__"))):
                 yield name
 
 
-def _ways(name: str) -> Iterator[str]:
-    """Yields a name, and those of all that it stands in."""
-    return accumulate(name.split("__"), "{}__{}".format)
+def _parts(path: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yields a path, and each piece of it."""
+    ends = range(1, len(path) + 1)
+    return (path[start:end] for end in ends for start in range(end))
 
 
-def _bar(policy: Policy, naming: NamingConvention) -> Callable[[str], bool]:
-    """Returns what says whether nothing undeclared is loaded under a name, or in what has it.
+def _bar(
+    named: Collection[Path], naming: NamingConvention
+) -> Callable[[Iterable[Sequence[str]]], bool]:
+    """Returns what says whether nothing undeclared is let in under any of some paths.
 
-    That is so for the names of what the policy names in any resource, and of the objects and lists
-    that it stands in; and for what is left of older shapes.
+    That is so for what is named, whatever stands above it, and for the objects and lists that it
+    stands in. Names are compared without case, and as they would be if they had come as one key.
     """
-    named = {_name_of(naming, path) for path in policy.named}
-    flat = {_flat(it) for it in named} | policy.shape.older
-    return lambda name: _flat(name) in flat or any(it.startswith(f"{name}__") for it in named)
+    names = {_flat(_name_of(naming, path)) for path in named}
+    above = {_flat(_name_of(naming, path[:end])) for path in named for end in range(1, len(path))}
+
+    def is_barred(paths: Iterable[Sequence[str]]) -> bool:
+        return any(_flat(_name_of(naming, path)) in names | above for path in paths)
+
+    return is_barred
 
 
 def _flat(name: str) -> str:
-    """Returns a name as it would be if it had come as one key."""
-    return re.sub("_+", "_", name)
+    return re.sub("_+", "_", name).casefold()
 
 
 def _admission(
-    unknown_fields: str, is_barred: Callable[[str], bool] | None, name: Callable[[Path], str]
+    unknown_fields: str, policy: Policy | None, naming: NamingConvention
 ) -> Callable[[Path], bool]:
     """Returns what says whether an undeclared field, by its path, is loaded.
 
-    With a privacy policy no key is told that could be a value, as where people are the keys of an
-    object.
+    With a privacy policy what it bars is not, nor what is left of an older shape; and no key is
+    told that could be a value, as where people are the keys of an object.
     """
-
-    def admit(path: Path) -> bool:
-        mode = unknown_fields
-        if is_barred is not None:
-            ways = (name(path[:length]) for length in range(1, len(path) + 1))
-            if mode == "evolve" and any(map(is_barred, ways)):
-                mode = "ignore"
-            if len(path) > 1 or not _IDENTIFIER.fullmatch(path[0]):
-                path = (*path[:-1], "…")
-        return decide(".".join(path), mode)
 
     @cache  # so that it warns once
     def decide(field: str, mode: str) -> bool:
@@ -145,5 +145,15 @@ def _admission(
         if mode == "ignore":
             logger.warning("Field %s is not declared and was left out (unknown_fields).", field)
         return mode == "evolve"
+
+    if policy is None:
+        return lambda path: decide(".".join(path), unknown_fields)
+    is_barred = _bar(policy.named, naming)
+
+    def admit(path: Path) -> bool:
+        is_let_in = path[0] not in policy.shape.older and not is_barred(_parts(path))
+        mode = unknown_fields if is_let_in or unknown_fields == "fail" else "ignore"
+        is_told = len(path) == 1 and _IDENTIFIER.fullmatch(path[0])
+        return decide(".".join(path if is_told else (*path[:-1], "…")), mode)
 
     return admit

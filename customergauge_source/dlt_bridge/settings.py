@@ -8,16 +8,14 @@ There is no public way to stop it but to ask for the whole path of a key, which 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 import dlt
 from dlt.common.configuration.container import Container
-from dlt.common.configuration.providers import ConfigProvider
 from dlt.common.configuration.specs import known_sections
 from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
 from dlt.common.configuration.utils import deserialize_value
-from dlt.common.typing import AnyType
 
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.secrecy import remember
@@ -90,7 +88,7 @@ def keys_below(name: str) -> set[str] | None:
         ConfigurationError: It is set, but no section.
     """
     found: set[str] | None = None
-    for value in _all(dlt.config.config_providers, name):
+    for value in _all(dlt.config, name):
         if not isinstance(value, Mapping):
             raise ConfigurationError(
                 f"{section()}.{name} is set, and is no section.",
@@ -112,16 +110,18 @@ def _first(accessor: Any, path: str) -> Any:  # noqa: ANN401 - dlt.config or dlt
     """
     value = accessor.get(f"{section()}.{path}")
     if value is not None and value in _EMPTY:
-        return next(_all(accessor.config_providers, path), None)
+        return next(_all(accessor, path), None)
     return value
 
 
-def _all(providers: Sequence[ConfigProvider], path: str) -> Iterator[Any]:
+def _all(accessor: Any, path: str) -> Iterator[Any]:  # noqa: ANN401 - as above
     """Yields what is set under a path in each place that has something to say, the first first."""
     *sections, key = f"{section()}.{path}".split(".")
-    for provider in providers:
+    for provider in accessor.config_providers:
         value: Any = (
-            None if provider.is_empty else provider.get_value(key, AnyType, None, *sections)[0]
+            None
+            if provider.is_empty
+            else provider.get_value(key, accessor.default_type, None, *sections)[0]
         )
         if value not in _EMPTY:
             yield value

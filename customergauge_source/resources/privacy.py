@@ -15,7 +15,7 @@ from typing import Final
 
 from customergauge_source.resources.query import mistake, not_allowed
 from customergauge_source.resources.resource import Resource
-from customergauge_source.tables.privacy import Leaf, Place, Policy, folded, leaves
+from customergauge_source.tables.privacy import Leaf, Place, Policy, folded, leaves_of
 
 SHORTEST_KEY: Final = 32
 """Characters that the key of the hashes has at least: a short one could be guessed."""
@@ -90,7 +90,8 @@ class Privacy:
         if not found:
             # As short as any path, or with a name in it: whoever mistakes the key for one of them
             # is not to see it in a log.
-            shown = path if len(path) < SHORTEST_KEY or "[" in path else f"{path[:3]}…"
+            is_short = len(path) < SHORTEST_KEY or _NAMED.fullmatch(path)
+            shown = path if is_short else f"{path[:3]}…"
             raise not_allowed(
                 what,
                 shown,
@@ -116,7 +117,7 @@ def _place(path: str, leaf: Leaf) -> Place:
 def _leaves(path: str, resource: Resource) -> Iterator[Leaf]:
     """Yields the fields of a resource that a path names."""
     place, name = _parted(path)
-    for leaf in leaves(resource.record):
+    for leaf in leaves_of(resource.record):
         if name:
             if leaf.shape.named and leaf.path == f"{place}.{leaf.shape.named[1]}":
                 yield leaf
@@ -130,6 +131,7 @@ def _parted(path: str) -> tuple[str, str]:
         return path, ""
     try:
         name: str = json.loads(match[2])
+        name.encode()  # or it has half a surrogate pair, which no name of a segment has
     except ValueError:
         return path, ""
     return (match[1], name) if folded(name) else (path, "")

@@ -62,16 +62,16 @@ class Leaf(NamedTuple):
         return ".".join(self.keys)
 
 
-def leaves(
+def leaves_of(
     shape: Shape, table: tuple[str, ...] = (), prefix: tuple[str, ...] = ()
 ) -> Iterator[Leaf]:
     """Yields the fields of a shape, and of all objects and lists in it."""
     for key, it in shape.fields.items():
         yield Leaf(table, (*prefix, key), it, shape)
     for key, nested in shape.objects.items():
-        yield from leaves(nested, table, (*prefix, key))
+        yield from leaves_of(nested, table, (*prefix, key))
     for key, item in shape.lists.items():
-        yield from leaves(item, (*table, *prefix, key))
+        yield from leaves_of(item, (*table, *prefix, key))
 
 
 def folded(name: str) -> str:
@@ -126,26 +126,32 @@ class Policy:
     def leaves(self) -> Sequence[Leaf]:
         """The fields that are, or of which some values are, hashed or dropped."""
         paths = {it.path for it in self.hashed | self.dropped}
-        return [it for it in leaves(self.shape) if it.path in paths]
+        return [it for it in leaves_of(self.shape) if it.path in paths]
 
     @cached_property
     def numbers(self) -> Sequence[str]:
         """The paths of number fields that are not dropped."""
-        numbers = (it.path for it in leaves(self.shape) if it.field.type in _NUMBERS)
+        numbers = (it.path for it in leaves_of(self.shape) if it.field.type in _NUMBERS)
         return [path for path in numbers if self.treatment(path) is None]
 
-    def as_state(self) -> dict[str, Any] | None:
-        """Returns what tells policies apart, without the key; None if it names nothing here."""
-        if not self.hashed and not self.dropped:
-            return None
+    @cached_property
+    def columns(self) -> frozenset[tuple[tuple[str, ...], tuple[str, ...]]]:
+        """The same as the keys of tables and columns."""
+        return frozenset((it.table, it.column) for it in self.leaves)
+
+    def as_state(self) -> dict[str, Any]:
+        """Returns what tells policies apart, without the key: what it hashes and drops here.
+
+        And what it names in all resources, under which nothing undeclared was let in.
+        """
         lists = {"hash": sorted(map(str, self.hashed)), "drop": sorted(map(str, self.dropped))}
         key = self.key if self.hashed else b""
         digest = hmac.digest(key, to_json(lists).encode(), "sha256").hex()
-        return {**lists, "digest": digest}
+        return {**lists, "digest": digest, "named": sorted(map(".".join, self.named))}
 
-    def added_to(self, before: Mapping[str, Any] | None) -> list[str]:
+    def added_to(self, before: Mapping[str, Any]) -> list[str]:
         """Returns what it hashes or drops and an earlier policy, as its state has it, did not."""
-        known = {*before["hash"], *before["drop"]} if before else set()
+        known = {*before.get("hash", ()), *before.get("drop", ())}
         places = sorted(self.hashed | self.dropped)
         return [str(it) for it in places if not {str(it), it.path} & known]
 
@@ -187,11 +193,24 @@ class Policy:
         return self._blanked(item, shape, path) if isinstance(item, dict) else None
 
 
+def fields_in(value: object) -> Iterator[tuple[str, ...]]:
+    """Yields the paths of the fields in a value, in those of objects and of lists."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield (key,)
+            yield from ((key, *path) for path in fields_in(inner))
+    elif isinstance(value, list):
+        for item in value:
+            yield from fields_in(item)
+
+
 def _text(value: object) -> str:
     return "" if value is None else value if isinstance(value, str) else to_json(value)
 
 
 def _is_fit(value: object, column: Field) -> bool:
+    if column.type == "text" and any(fields_in(value)):
+        return False
     try:
         converter(column.type, timezone.utc)(value)
     except UnfitError:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from customergauge_source.tables import arrow
 from customergauge_source.tables.catalog import Catalog, Path, Target, is_too_deep
 from customergauge_source.tables.encoding import to_json
+from customergauge_source.tables.privacy import fields_in
 from customergauge_source.tables.records import JsonObject
 from customergauge_source.tables.shape import OPEN, SCALAR, DataType, Shape
 from customergauge_source.tables.values import as_list
@@ -133,9 +134,20 @@ class _Level:
             self._add_column(name, path, data_type, values)
 
     def _add_column(self, name: str, path: Path, data_type: DataType, values: list[Any]) -> None:
+        policy = self.page.target.policy
+        if (
+            policy is not None
+            and data_type == "text"
+            and (self.path[1:], path) not in policy.columns
+        ):
+            values = [value if self._is_let_in(path, value) else None for value in values]
         self.made[name] = arrow.to_column(
             values, data_type, self.page.target.zone, self._refuse(path)
         )
+
+    def _is_let_in(self, path: Path, value: object) -> bool:
+        """Says whether all fields are let in that are in a value where text belongs."""
+        return all(self.catalog.admits(self.path, (*path, *it)) for it in fields_in(value))
 
     def _add_list(self, name: str, path: Path, item: Shape, lists: list[list[Any]]) -> None:
         objects = [_as_object(value, item) for values in lists for value in values]
