@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from functools import partial
 from typing import Any, Final
@@ -152,29 +153,34 @@ def _privacy(given: Mapping[str, Any] | None, resources: Collection[Resource]) -
     """Returns the policy, each key of it as it is given or configured; None if there is none."""
     if not isinstance(given, Mapping | None):
         raise ConfigurationError(f"privacy is no object with {', '.join(_POLICY)}.")
-    known, configured = {**dict.fromkeys(_POLICY), **(given or {})}, settings.keys_below("privacy")
-    if wrong := sorted({*map(str, known), *(configured or ())}.difference(_POLICY)):
+    parts = {**dict.fromkeys(_POLICY), **(given or {})}
+    configured = settings.keys_below("privacy")
+    if wrong := sorted({*map(str, parts), *(configured or ())}.difference(_POLICY)):
         shown = wrong[0] if len(wrong[0]) < SHORTEST_KEY else "…"  # it may be the key, misplaced
         raise not_allowed("A key of privacy", shown, f"one of {', '.join(_POLICY)}")
-    key = known.pop("key") or settings.secret("privacy.key")
+    key = parts.pop("key") or settings.secret("privacy.key")
     if not isinstance(key, str | None) or not _is_utf8(key or ""):
         raise ConfigurationError("The key of privacy is no text in UTF-8.")
     remember(key)
-    no_list = ConfigurationError('hash and drop of privacy have to be lists, such as ["email"].')
-    try:
-        lists = settings.fill_in(known, lists=known, below="privacy")
-    except ConfigValueCannotBeCoercedException:
-        raise no_list from None  # not with its value, which may be the key, misplaced
-    for paths in lists.values():
-        is_list = isinstance(paths, (list, tuple)) and all(isinstance(it, str) for it in paths)
-        if paths is not None and not is_list:
-            raise no_list
-    policy = Privacy(lists["hash"] or (), lists["drop"] or (), key, resources)
+    policy = Privacy(**_paths(parts), key=key, resources=resources)
     if policy.hash or policy.drop:
         return policy
     if given is not None or configured is not None:
         logger.warning("privacy is set, and names nothing to hash or drop: everything is kept.")
     return None
+
+
+def _paths(given: Mapping[str, Any]) -> dict[str, Sequence[str]]:
+    """Returns what is hashed and what is dropped, as it is given or configured."""
+    with suppress(ConfigValueCannotBeCoercedException):
+        lists = settings.fill_in(given, lists=given.keys(), below="privacy")
+        paths = {name: () if it is None else it for name, it in lists.items()}
+        if all(isinstance(it, (list, tuple)) for it in paths.values()) and all(
+            isinstance(path, str) for it in paths.values() for path in it
+        ):
+            return paths
+    # Not with its value, which may be the key, misplaced.
+    raise ConfigurationError('hash and drop of privacy have to be lists, such as ["email"].')
 
 
 def _is_utf8(text: str) -> bool:

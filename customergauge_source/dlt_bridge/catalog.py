@@ -153,7 +153,7 @@ def _admission(
     def admit(path: Path) -> bool:
         is_let_in = path[0] not in policy.shape.older and not is_barred(_parts(path))
         mode = unknown_fields if is_let_in or unknown_fields == "fail" else "ignore"
-        is_told = len(path) == 1 and _IDENTIFIER.fullmatch(path[0])
-        return decide(".".join(path if is_told else (*path[:-1], "…")), mode)
+        top = path[0] if _IDENTIFIER.fullmatch(path[0]) else "…"
+        return decide(top if len(path) == 1 else f"{top}.…", mode)
 
     return admit
