@@ -17,7 +17,7 @@ import time
 import traceback
 import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -527,21 +527,23 @@ def in_process(server: Scripted, messages: list[str]) -> str:
 
 
 @pytest.fixture
-def everything_logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Returns what is logged by whichever logger, at whichever level."""
+def everything_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Yields what is logged by whichever logger, at whichever level."""
     messages: list[str] = []
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             messages.append(f"{record.name}: {self.format(record)}")
 
-    root = logging.getLogger()
+    root, ours = logging.getLogger(), logging.getLogger("customergauge_source")
     monkeypatch.setattr(root, "handlers", [*root.handlers, Handler()])
-    monkeypatch.setattr(root, "level", logging.DEBUG)
-    ours = logging.getLogger("customergauge_source")
-    monkeypatch.setattr(ours, "level", logging.DEBUG)
     monkeypatch.setattr(ours, "propagate", True)
-    return messages
+    levels = {logger: logger.level for logger in (root, ours)}
+    for logger in levels:
+        logger.setLevel(logging.DEBUG)  # which forgets what was known of other levels
+    yield messages
+    for logger, level in levels.items():
+        logger.setLevel(level)
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # of answers that were given up
