@@ -209,7 +209,11 @@ def test_what_is_rejected_keeps_numbers_of_number_fields_alone(workdir: Path) ->
 
 def test_fields_in_an_object_where_text_belongs_are_undeclared_ones(workdir: Path) -> None:
     inner = {"contact": {"first_name": "Ann"}}
+    deep: Any = 1
+    for _ in range(900):
+        deep = [deep]
     record = {
+        "language": deep,
         "status": {"email": "Ann"},
         "tags": [{"label": inner, "type": ["a", 1]}],
         "selected_drivers": [{"primary": "P", "secondary": [inner, "S"]}],
@@ -225,6 +229,7 @@ def test_fields_in_an_object_where_text_belongs_are_undeclared_ones(workdir: Pat
             (None, hashed('{"hashed":"whole"}'))
         ]
         assert query(file, "SELECT label, type FROM responses__tags") == [(None, '["a",1]')]
+        assert query(file, "SELECT language FROM responses") == [("[" * 900 + "1" + "]" * 900,)]
 
 
 @pytest.mark.parametrize(

@@ -195,13 +195,14 @@ class Policy:
 
 def fields_in(value: object) -> Iterator[tuple[str, ...]]:
     """Yields the paths of the fields in a value, in those of objects and of lists."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield (key,)
-            yield from ((key, *path) for path in fields_in(inner))
-    elif isinstance(value, list):
-        for item in value:
-            yield from fields_in(item)
+    left: list[tuple[tuple[str, ...], object]] = [((), value)]
+    while left:  # and not by recursion: it may be nested as deeply as JSON can be
+        path, inner = left.pop()
+        if isinstance(inner, dict):
+            yield from ((*path, key) for key in inner)
+            left += [((*path, key), it) for key, it in inner.items()]
+        elif isinstance(inner, list):
+            left += [(path, it) for it in inner]
 
 
 def _text(value: object) -> str:
