@@ -150,7 +150,7 @@ def _inner(content: bytes) -> Iterator[bytes]:
             yield zlib.decompressobj(wbits=47).decompress(it)
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=10_000)
 def _from_base64(run: bytes) -> list[bytes]:
     """Returns what a text says wherever in it base64 begins."""
     run, decoded = run.translate(_URL_SAFE), []
@@ -162,7 +162,7 @@ def _from_base64(run: bytes) -> list[bytes]:
     return decoded
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=10_000)
 def _from_hexadecimal(run: bytes) -> list[bytes]:
     return [binascii.unhexlify(it[: len(it) // 2 * 2]) for it in (run, run[1:])]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +18,18 @@ from customergauge_source.api.paginator import REPEATED_PAGES
 from customergauge_source.exceptions import ApiContractError, ApiUnavailableError
 from tests.command import Command
 from tests.scripted import TOKEN, Reply, scripted
-from tests.support import environment, read, start_load
+from tests.support import LOAD, environment, read
 from tests.truth import loaded
 
 PACKED = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
 MIB = 1024 * 1024
+MEASURE = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+"""Runs a command: its code, and its memory at most. A process is told to have what its parent had
+when it was forked, so the parent has to be small."""
 
 
 def expands_to(mebibytes: int) -> bytes:
@@ -62,12 +70,18 @@ def test_an_answer_that_is_given_up_takes_no_memory(tmp_path: Path) -> None:
     bomb = Reply(expands_to(1024), headers=PACKED)
     with scripted(lambda path, *_: TOKEN if "oauth2" in path else bomb) as server:
         limit = {"SOURCES__CUSTOMERGAUGE__MAX_ANSWER_BYTES": str(8 * MIB)}
-        with start_load(tmp_path, env=environment(tmp_path, server, **limit)) as process:
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+        ended = subprocess.run(
+            [sys.executable, "-c", MEASURE, sys.executable, str(LOAD)],
+            cwd=tmp_path,
+            env=environment(tmp_path, server, **limit),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
 
-    assert process.returncode == 4
-    assert used.ru_maxrss < 500 * 1024
+    code, peak = map(int, ended.stdout.split())
+    assert code == 4
+    assert peak < 500 * 1024
 
 
 def test_the_size_of_an_answer_is_a_setting_and_a_larger_one_ends_with_4(command: Command) -> None:
