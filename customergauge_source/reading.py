@@ -237,8 +237,8 @@ class ResourceReader:
             return
         known: Mapping[str, Any] = state.get(_PRIVACY) or {}
         added = self._policy.added_to(known) if _is_loaded(state) else []
-        if schema is not None:
-            named = {it for it in self._policy.named if ".".join(it) not in known.get("named", ())}
+        named = {it for it in self._policy.named if ".".join(it) not in known.get("named", ())}
+        if named and schema is not None:
             added += barred_columns(schema, self.resource, named)
         if added:
             raise ConfigurationError(

@@ -16,6 +16,8 @@ from dlt.common.configuration import is_secret_hint
 from dlt.common.configuration.utils import ResolvedValueTrace, get_resolved_traces
 
 HIDDEN: Final = "***"
+IDENTIFIER: Final = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
+"""What a key of an answer looks like that is told; any other could be a value."""
 _SHORTEST: Final = 4
 """Hiding shorter texts would make messages unreadable, and hide nothing."""
 _FILES: Final = frozenset({"duckdb", "ducklake"})

@@ -12,6 +12,8 @@ from urllib.parse import quote, quote_plus
 import duckdb
 import pyarrow.parquet as pq
 
+from tests.support import every_table
+
 
 def found(folder: Path, secrets: Iterable[str]) -> list[str]:
     """Returns which files of a folder hold one of the texts, and which text.
@@ -50,11 +52,7 @@ def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _tables(file: Path) -> Iterator[tuple[str, bytes]]:
     with duckdb.connect(str(file), read_only=True) as connection:
-        tables = connection.execute(
-            "SELECT schema_name, table_name FROM duckdb_tables()"
-        ).fetchall()
-        for schema, table in tables:
-            rows = connection.execute(f'FROM "{schema}"."{table}"').fetchall()
+        for _, table, rows in every_table(connection):
             yield f"{file} {table}", str(rows).encode()
             if table == "_dlt_pipeline_state":
                 states = [zlib.decompress(base64.b64decode(row[3])) for row in rows]

@@ -11,7 +11,7 @@ import duckdb
 from customergauge_source.sandbox import Sandbox
 from customergauge_source.tables.shape import DELETED
 from tests.command import Command
-from tests.support import DATASET, EMPTY, Finished, query
+from tests.support import DATASET, EMPTY, Finished, every_table, query
 
 RESPONSES = 150
 KEY = "number_customergauge"
@@ -52,12 +52,9 @@ def cgids(records: list[Any]) -> list[int]:
 def contents(file: Path) -> dict[str, list[str]]:
     """Returns all rows of all tables of a DuckDB file, dlt's own included."""
     with duckdb.connect(str(file), read_only=True) as connection:
-        names = connection.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
         return {
-            f"{schema}.{table}": sorted(
-                map(str, connection.execute(f'FROM "{schema}"."{table}"').fetchall())
-            )
-            for schema, table in names
+            f"{schema}.{table}": sorted(map(str, rows))
+            for schema, table, rows in every_table(connection)
         }
 
 

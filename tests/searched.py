@@ -33,7 +33,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import ipc
 
-from tests.support import LOAD
+from tests.support import LOAD, every_table
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -186,12 +186,8 @@ def contents(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def _tables(file: Path) -> Iterator[tuple[str, bytes]]:
     with duckdb.connect(str(file), read_only=True) as connection:
-        tables = connection.execute(
-            "SELECT schema_name, table_name FROM duckdb_tables()"
-        ).fetchall()
         yield "catalog", str(connection.execute("FROM duckdb_columns()").fetchall()).encode()
-        for schema, table in tables:
-            rows = connection.execute(f'FROM "{schema}"."{table}"').fetchall()
+        for schema, table, rows in every_table(connection):
             yield f"{schema}.{table}", _spelled(rows)
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,15 @@ def query(file: Path, sql: str) -> list[tuple[Any, ...]]:
         connection.execute(f"USE {DATASET}")
         connection.execute("SET TimeZone = 'UTC'")
         return connection.execute(sql).fetchall()
+
+
+def every_table(
+    connection: duckdb.DuckDBPyConnection,
+) -> Iterator[tuple[str, str, list[tuple[Any, ...]]]]:
+    """Yields schema, name and rows of each table of a database, dlt's own included."""
+    tables = connection.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
+    for schema, table in tables:
+        yield schema, table, connection.execute(f'FROM "{schema}"."{table}"').fetchall()
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,13 @@ def load(folder: Path, records: list[Any], policy: Mapping[str, Any], **argument
     return folder / "customergauge.duckdb"
 
 
+def write_policy(folder: Path, lists: str) -> None:
+    """Writes a policy into the two files of dlt's configuration, as a user would."""
+    section = "[sources.customergauge.privacy]\n"
+    write(folder, "config.toml", f"{section}{lists}\n")
+    write(folder, "secrets.toml", f'{section}key = "{KEY}"\n')
+
+
 def refused(ended: Finished, sandbox: Sandbox, *said: str) -> None:
     """Checks that a run ended before any request, in two lines that say so much."""
     assert ended.code == 2, ended.err
@@ -470,9 +477,7 @@ def test_a_wrong_setting_ends_the_command_before_any_request(
 def test_a_wrong_key_in_a_file_is_named_although_another_file_has_the_section(
     command: Command, sandbox: Sandbox
 ) -> None:
-    section = "[sources.customergauge.privacy]\n"
-    write(command.folder, "config.toml", f'{section}drops = ["email"]\n')
-    write(command.folder, "secrets.toml", f'{section}key = "{KEY}"\n')
+    write_policy(command.folder, 'drops = ["email"]')
 
     refused(command(sandbox), sandbox, "'drops'; allowed: one of hash, drop, key")
 
@@ -480,9 +485,7 @@ def test_a_wrong_key_in_a_file_is_named_although_another_file_has_the_section(
 def test_lists_key_and_environment_go_together_and_digits_stay_a_text(
     command: Command, sandbox: Sandbox
 ) -> None:
-    section = "[sources.customergauge.privacy]\n"
-    write(command.folder, "config.toml", f'{section}hash = ["email"]\ndrop = ["phone"]\n')
-    write(command.folder, "secrets.toml", f'{section}key = "{KEY}"\n')
+    write_policy(command.folder, 'hash = ["email"]\ndrop = ["phone"]')
 
     ended = command(sandbox, **{f"{SECTION}KEY": OTHER_KEY})
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 from requests import Response
 
 from customergauge_source.exceptions import ApiRefusedError, TokenRefusedError
-from customergauge_source.secrecy import HIDDEN, hide
+from customergauge_source.secrecy import HIDDEN, IDENTIFIER, hide
 from customergauge_source.tables.encoding import decode
 
 logger = logging.getLogger("customergauge_source")
@@ -34,7 +34,6 @@ _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _TRANSIENT_CODES: Final = {408, 425, 429, *range(500, 600)}
 _WORDS: Final = ("error", "error_description", "message")
 """Keys that a refusal says in what it is about: OAuth 2.0's, and CustomerGauge's own."""
-_KEY: Final = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 _KEYS: Final = 10
 _DOCUMENTED: Final = {"data", "cursor", "errors", *_WORDS}
 _TYPES: Final = {"application/json", "text/html", "text/plain", "unknown type"}
@@ -68,7 +67,9 @@ def described(response: Response, *, is_private: bool = False) -> str:
     answer = _json(response)
     if not isinstance(answer, dict):
         return size
-    is_told: Callable[[str], object] = _DOCUMENTED.__contains__ if is_private else _KEY.fullmatch
+    is_told: Callable[[str], object] = (
+        _DOCUMENTED.__contains__ if is_private else IDENTIFIER.fullmatch
+    )
     keys = [key if is_told(key) else "…" for key in answer][:_KEYS]
     return f"{size} with the keys {', '.join(keys)}" if keys else f"{size} without keys"
 

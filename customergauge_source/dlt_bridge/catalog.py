@@ -17,6 +17,7 @@ from dlt.extract import DltResource
 from customergauge_source.dlt_bridge import extraction
 from customergauge_source.exceptions import UnknownFieldError
 from customergauge_source.resources.resource import Resource
+from customergauge_source.secrecy import IDENTIFIER
 from customergauge_source.tables.privacy import Policy, leaves_of
 from customergauge_source.tables.shape import rejected_values_table
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
 
 logger = logging.getLogger("customergauge_source")
 
-_IDENTIFIER: Final = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 _LONGEST_NAME: Final = 150
 """Characters of a name: dlt makes file names of those of tables, which the system limits to 255."""
 
@@ -116,11 +116,11 @@ def _bar(
     That is so for what is named, whatever stands above it, and for the objects and lists that it
     stands in. Names are compared without case, and as they would be if they had come as one key.
     """
-    names = {_flat(_name_of(naming, path)) for path in named}
-    above = {_flat(_name_of(naming, path[:end])) for path in named for end in range(1, len(path))}
+    ways = {path[:end] for path in named for end in range(1, len(path) + 1)}
+    names = {_flat(_name_of(naming, way)) for way in ways}
 
     def is_barred(paths: Iterable[Sequence[str]]) -> bool:
-        return any(_flat(_name_of(naming, path)) in names | above for path in paths)
+        return any(_flat(_name_of(naming, path)) in names for path in paths)
 
     return is_barred
 
@@ -151,9 +151,10 @@ def _admission(
     is_barred = _bar(policy.named, naming)
 
     def admit(path: Path) -> bool:
-        is_let_in = path[0] not in policy.shape.older and not is_barred(_parts(path))
-        mode = unknown_fields if is_let_in or unknown_fields == "fail" else "ignore"
-        top = path[0] if _IDENTIFIER.fullmatch(path[0]) else "…"
+        mode = unknown_fields
+        if mode == "evolve" and (path[0] in policy.shape.older or is_barred(_parts(path))):
+            mode = "ignore"
+        top = path[0] if IDENTIFIER.fullmatch(path[0]) else "…"
         return decide(top if len(path) == 1 else f"{top}.…", mode)
 
     return admit
