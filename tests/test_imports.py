@@ -26,6 +26,7 @@ MODULES = {
 FLOORS = (
     {"settings", "exceptions", "secrecy", "tables", "sandbox"},
     {"resources"},
+    {"views"},
     {"api", "dlt_bridge"},
     {"reading"},
     {"source", "load"},
@@ -34,6 +35,7 @@ FLOORS = (
 # What a room may not know at all, of that which is not ours.
 STRANGERS = {
     "tables": {"dlt", "requests", "socket", "urllib", "http", "os"},
+    "views": {"dlt", "requests", "socket", "pyarrow"},
     "resources": {"dlt", "requests", "socket", "pyarrow"},
     "sandbox": {"dlt", "requests", "pyarrow"},
 }

@@ -80,7 +80,7 @@ class Run:
         self, pipeline: Pipeline, source: DltSource, commit: Callable[[LoadSummary], None]
     ) -> Load:
         it = self._options
-        how = (it.checkpoint_pages, it.max_pages, it.full_refresh, commit)
+        how = (it.checkpoint_pages, it.max_pages, it.full_refresh, it.views or None, commit)
         if it.reconcile:
             from customergauge_source.load.reconcile import Reconciliation
 

@@ -43,6 +43,7 @@ class Options:
     reconcile: bool
     dry_run: bool
     max_deletes: int | None
+    views: bool
     checkpoint_pages: int
     max_pages: int | None
     json: bool
@@ -136,6 +137,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--dry-run", action="store_true", help="with --reconcile: tell, change nothing")
     text = "with --reconcile: remove nothing if more is gone (100, or 1%% if that is more)"
     add("--max-deletes", type=_whole_number(0), metavar="N", help=text)
+    add("--views", action="store_true", help="create or renew the views after the load")
     text = f"commit data and cursor every N pages ({CHECKPOINT_PAGES})"
     add("--checkpoint-pages", type=number, default=CHECKPOINT_PAGES, metavar="N", help=text)
     add("--max-pages", type=number, metavar="N", help="stop after N pages of each resource")

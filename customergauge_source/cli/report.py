@@ -78,6 +78,7 @@ def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
     width = max(map(len, summary.tables), default=0)
     for name, rows in sorted(summary.tables.items()):
         yield f"  {name:<{width}}  {rows:>10,} rows"
+    yield from _views(summary)
     for name, it in resources:
         if it.cursor is not None:
             yield f"cursor of {name}: {it.cursor}"
@@ -102,6 +103,13 @@ def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
         look = f'duckdb.connect({path}, read_only=True).sql("{query}").show()'
         query = f"python -c {shlex.quote(f'import duckdb; {look}')}"
     yield f"look at it: {query}"
+
+
+def _views(summary: LoadSummary) -> Iterator[str]:
+    if summary.views is not None:
+        yield f"views: {', '.join(summary.views) or 'none'}"
+    if summary.views_left_out:
+        yield f"views left out, as their tables are not loaded: {', '.join(summary.views_left_out)}"
 
 
 def _reconciled(found: ReconcileSummary, seconds: float) -> Iterator[str]:

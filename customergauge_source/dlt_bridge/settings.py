@@ -102,6 +102,12 @@ def keys_below(name: str) -> set[str] | None:
     return found
 
 
+def is_set(section: str, key: str) -> bool:
+    """Says whether a key of a source's section is configured as true."""
+    place = f"{known_sections.SOURCES}.{section}.{key}"
+    return dlt.config.get(place) not in _EMPTY and bool(dlt.config.get(place, bool))
+
+
 def _first(accessor: Any, path: str) -> Any:  # noqa: ANN401 - dlt.config or dlt.secrets
     """Returns what is set under a path below the source's section; None if nothing is.
 

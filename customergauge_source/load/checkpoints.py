@@ -23,9 +23,11 @@ from customergauge_source.dlt_bridge import (
     extraction,
     integrity,
     memory,
+    views,
     working_dir,
 )
 from customergauge_source.dlt_bridge.refusals import check_destination
+from customergauge_source.dlt_bridge.settings import is_set
 from customergauge_source.dlt_bridge.tables_step import owner_of
 from customergauge_source.exceptions import (
     ApiError,
@@ -49,6 +51,7 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
     checkpoint_pages: int = CHECKPOINT_PAGES,
     max_pages: int | None = None,
     full_refresh: bool = False,
+    views: bool | None = None,
     on_checkpoint: Callable[[LoadSummary], None] = lambda _summary: None,
 ) -> LoadSummary:
     """Loads the selected resources of a source to the end of their feeds, in checkpoints.
@@ -64,6 +67,7 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
         max_pages: Pages to read of each resource in this run; the next run goes on there.
         full_refresh: Drop what was loaded of the selected resources, and their cursors, and
             start over.
+        views: Create or renew the views after the load; by default as `views` is configured.
         on_checkpoint: Is told of the state of the load after each commit.
 
     Returns:
@@ -73,8 +77,8 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
         CustomerGaugeError: Whatever goes wrong, with dlt's error as its cause; what
             `on_checkpoint` raises comes as it is.
     """
-    load = Load(pipeline, source, checkpoint_pages, max_pages, full_refresh, on_checkpoint)
-    return load.run_inside()
+    how = (checkpoint_pages, max_pages, full_refresh, views, on_checkpoint)
+    return Load(pipeline, source, *how).run_inside()
 
 
 @dataclass
@@ -86,6 +90,7 @@ class Load:
     checkpoint_pages: int
     max_pages: int | None
     full_refresh: bool
+    views: bool | None
     on_checkpoint: Callable[[LoadSummary], None]
 
     def __post_init__(self) -> None:
@@ -109,9 +114,15 @@ class Load:
         }
         for reader in filter(None, self._readers.values()):
             reader.check_query(full_refresh=self.full_refresh)
+        if self.views is None:
+            with told_as_ours():
+                self.views = is_set(self.source.section, "views")
+        if self.views:
+            views.check_dialect(self.pipeline)
         self._started = time.monotonic()
         self._unread = {*self._readers}
         self._known_hash: str | None = None
+        self._first_hash: str | None = None
         self._summary = LoadSummary(
             pipeline=self.pipeline.pipeline_name,
             destination=self.pipeline.destination.destination_name,
@@ -161,9 +172,22 @@ class Load:
                     if failure is not None:
                         logger.warning("%s", error)
                     failure = failure or error
+            if not self.is_dry:
+                with told_as_ours():
+                    self._explain_tables()
         if failure is not None:
             raise failure
         return self._summary
+
+    def _explain_tables(self) -> None:
+        """Describes the tables, if there are new ones, and renews the views, if they are wanted."""
+        if not self._summary.checkpoints and not self.views:
+            return
+        if self._schema_hash() != self._first_hash:
+            views.describe_tables(self.pipeline, self.source.name)
+        if self.views:
+            made, left_out = views.renew(self.pipeline, self.source.name)
+            self._summary.views, self._summary.views_left_out = made, left_out
 
     def _load(self, name: str, reader: ResourceReader | None) -> None:
         """Loads one resource."""
@@ -176,6 +200,7 @@ class Load:
             duckdb_file.create_whole(self.pipeline)
         if self.full_refresh:
             integrity.clear_the_way(self.pipeline, self.source.name, self._readers)
+            views.drop(self.pipeline, self.source.name)
         states = memory.go_on_from_destination(self.pipeline, self.source.name)
         remember_resolved()
         if self.full_refresh:
@@ -184,7 +209,7 @@ class Load:
             self._commit()
             memory.forget_rejected(self.pipeline, self._readers)
             return
-        self._known_hash = self._schema_hash()
+        self._known_hash = self._first_hash = self._schema_hash()
         schema = self.pipeline.schemas.get(self.source.name)
         for name, reader in self._readers.items():
             if reader is not None:

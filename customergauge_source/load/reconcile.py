@@ -40,6 +40,7 @@ def reconcile(  # noqa: PLR0913 - each is a decision of its own
     dry_run: bool = False,
     max_deletes: int | None = None,
     checkpoint_pages: int = CHECKPOINT_PAGES,
+    views: bool | None = None,
     on_checkpoint: Callable[[LoadSummary], None] = lambda _summary: None,
 ) -> LoadSummary:
     """Makes the tables of the selected resources what the account is; no cursor moves.
@@ -56,6 +57,7 @@ def reconcile(  # noqa: PLR0913 - each is a decision of its own
         max_deletes: Records of a resource that may be gone. More are taken for an error of the API,
             and nothing is removed. By default 100, or 1 % of what is compared if that is more.
         checkpoint_pages: Pages after which data is committed.
+        views: Create or renew the views afterwards; by default as `views` is configured.
         on_checkpoint: Is told of the state of the load after each commit.
 
     Returns:
@@ -72,6 +74,7 @@ def reconcile(  # noqa: PLR0913 - each is a decision of its own
         checkpoint_pages,
         max_pages=None,
         full_refresh=False,
+        views=views,
         on_checkpoint=on_checkpoint,
         dry_run=dry_run,
         max_deletes=max_deletes,

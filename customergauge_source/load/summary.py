@@ -115,6 +115,8 @@ class LoadSummary:
         seconds: Time since the start.
         caught_up: Whether all feeds were read to their ends.
         reconcile: What a reconciliation found; None of a load.
+        views: The views that were made; None if none were asked for.
+        views_left_out: Those that were not, as tables that they need are not loaded.
     """
 
     pipeline: str
@@ -126,13 +128,14 @@ class LoadSummary:
     seconds: float = 0.0
     caught_up: bool = False
     reconcile: ReconcileSummary | None = None
+    views: list[str] | None = None
+    views_left_out: list[str] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Returns it as the command writes it, as JSON."""
         whole = asdict(self)
-        if self.reconcile is None:
-            del whole["reconcile"]
-        return whole
+        optional = ("reconcile", "views", "views_left_out")
+        return {key: it for key, it in whole.items() if it is not None or key not in optional}
 
     def add_package(self, rows_of: Mapping[str, int]) -> None:
         """Adds a load package that was committed."""

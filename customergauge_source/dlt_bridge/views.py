@@ -1,0 +1,174 @@
+"""Views, and descriptions of tables, at a pipeline's destination.
+
+dlt has neither: it carries descriptions of columns to BigQuery and Snowflake alone, and views only
+for what it generates itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from dlt import Pipeline
+from dlt.common.normalizers.naming import NamingConvention
+from dlt.common.schema import Schema
+from dlt.destinations.exceptions import DatabaseException
+
+from customergauge_source.exceptions import ConfigurationError
+from customergauge_source.resources import RESPONSES
+from customergauge_source.views import VIEWS, View
+from customergauge_source.views.dialects import DIALECTS, Writer
+from customergauge_source.views.wide import (
+    FIELDS,
+    MOST_SEGMENTS,
+    SEGMENTS,
+    WIDE,
+    columns_of_segments,
+    wide,
+)
+
+logger = logging.getLogger("customergauge_source")
+
+
+def check_dialect(pipeline: Pipeline) -> None:
+    """Checks that views can be made at a destination.
+
+    Raises:
+        ConfigurationError: They cannot.
+    """
+    if _dialect(pipeline) not in DIALECTS:
+        raise ConfigurationError(
+            f"Views cannot be made in {pipeline.destination.destination_name}; they can in"
+            f" {', '.join(DIALECTS)}.",
+            "Leave --views (views) out.",
+        )
+
+
+def renew(pipeline: Pipeline, source: str) -> tuple[list[str], list[str]]:
+    """Creates or replaces the views, those whose tables are there.
+
+    Args:
+        pipeline: A pipeline that has state and schema of the destination.
+        source: Name of the source, which is that of its schema.
+
+    Returns:
+        The names of the views that were made, and of those that were not.
+    """
+    with opened(pipeline, source) as (client, writer):
+        wanted = {name: writer.tables(view.sql) for name, view in VIEWS.items()}
+        tables = {table for needed in wanted.values() for table in needed}
+        stored = {name for name, columns in client.get_storage_tables(tables) if columns}
+        made = [name for name, needed in wanted.items() if needed <= stored]
+        if WIDE in made and SEGMENTS in stored:
+            of_account = writer.having(WIDE, _wide(client.sql_client, writer, client.schema))
+        else:
+            of_account = writer
+        statements = [*_dropped(client, of_account, made)]
+        for name in made:
+            statements += of_account.create(name)
+        execute(client.sql_client, statements)
+    return made, [name for name in wanted if name not in made]
+
+
+def drop(pipeline: Pipeline, source: str) -> None:
+    """Drops the views, as PostgreSQL keeps tables that a view is over."""
+    if _dialect(pipeline) not in DIALECTS:
+        return
+    with opened(pipeline, source) as (client, writer):
+        if not client.is_storage_initialized():
+            return
+        for name, columns in client.get_storage_tables(VIEWS):
+            if columns:
+                with suppress(DatabaseException):  # a table, which is somebody else's
+                    client.sql_client.execute_sql(writer.drop(name))
+
+
+def describe_tables(pipeline: Pipeline, source: str) -> None:
+    """Tells the destination what its tables and columns mean, where dlt does not."""
+    dialect = _dialect(pipeline)
+    if dialect not in {"duckdb", "postgres", "snowflake"}:
+        return
+    with opened(pipeline, source) as (client, writer):
+        schema: Schema = client.schema
+        statements: list[str] = []
+        for table in schema.data_tables(seen_data_only=True):
+            columns = {} if dialect == "snowflake" else _described(schema, str(table["name"]))
+            text = table.get("description") or ""
+            statements += writer.comments(str(table["name"]), text, columns)
+        execute(client.sql_client, statements)
+
+
+@contextmanager
+def opened(pipeline: Pipeline, source: str) -> Iterator[tuple[Any, Writer]]:
+    """Yields a client of the destination, and what writes its SQL."""
+    with pipeline.destination_client(source) as it:
+        client: Any = it  # dlt has no name for a client with get_storage_tables
+        sql = client.sql_client
+
+        def place(table: str) -> list[str]:
+            return list(sql.make_qualified_table_name_path(table, quote=False))
+
+        fold = sql.capabilities.casefold_identifier
+        zone = clock_of(pipeline, source)
+        yield client, Writer(_dialect(pipeline), VIEWS, zone, place, fold)
+
+
+def clock_of(pipeline: Pipeline, source: str) -> str:
+    """Returns the zone of the API's timestamps that responses were loaded with."""
+    resources = pipeline.state.get("sources", {}).get(source, {}).get("resources", {})
+    return str(resources.get(RESPONSES.name, {}).get("timezone") or "UTC")
+
+
+def execute(sql: Any, statements: Sequence[str]) -> None:  # noqa: ANN401 - dlt's client
+    """Executes statements, in as few requests as the destination allows."""
+    if sql.capabilities.sqlglot_dialect == "bigquery":
+        # Its client takes two percent signs for one.
+        statements = [it.replace("%", "%%") for it in statements]
+    sql.execute_many(statements)
+
+
+def _dialect(pipeline: Pipeline) -> str:
+    return str(pipeline.destination.capabilities().sqlglot_dialect)
+
+
+def _wide(sql: Any, writer: Writer, schema: Schema) -> View:  # noqa: ANN401 - dlt's client
+    """Returns the view over all columns of responses, and the segments that there are."""
+    described = _described(schema, RESPONSES.name, all_columns=True)
+    columns = {name: text for name, text in described.items() if not name.startswith("_dlt")}
+    fields = [row[0] for row in sql.execute_sql(writer.query(FIELDS)) or ()]
+    if len(fields) > MOST_SEGMENTS:
+        logger.warning(
+            "There are %d segments: %s has the first %d.", len(fields), WIDE, MOST_SEGMENTS
+        )
+    segments = columns_of_segments(
+        fields[:MOST_SEGMENTS], columns, lambda field, end: _name_of(schema.naming, field, end)
+    )
+    return wide(columns, segments)
+
+
+def _name_of(naming: NamingConvention, field: str, end: str) -> str:
+    """Returns the column of a segment; of one whose name has no character that it may have, too."""
+    try:
+        name = naming.normalize_identifier(field)
+    except ValueError:
+        name = "segment"
+    if most := naming.max_length:
+        name = naming.shorten_identifier(name, field, most - len(end))
+    return name + end
+
+
+def _dropped(client: Any, writer: Writer, names: Iterable[str]) -> Iterator[str]:  # noqa: ANN401
+    """Yields what drops those views that PostgreSQL does not replace: whose columns change."""
+    if writer.dialect != "postgres":
+        return
+    for name, stored in client.get_storage_tables(names):
+        if [*stored] != [*writer.views[name].columns][: len(stored)]:
+            yield writer.drop(name)
+
+
+def _described(schema: Schema, table: str, *, all_columns: bool = False) -> dict[str, str]:
+    columns = schema.get_table_columns(table).items()
+    texts = {name: str(it.get("description") or "") for name, it in columns}
+    return {name: text for name, text in texts.items() if text or all_columns}

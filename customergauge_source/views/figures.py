@@ -1,0 +1,79 @@
+"""The figures that several views have, each defined once.
+
+NPS Summary of CustomerGauge divides by all responses (KB/5000782949), NPS Value Trend by those with
+a score (KB/5000887919): hence two figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_PROMOTER, _PASSIVE, _DETRACTOR = "BETWEEN 9 AND 10", "BETWEEN 7 AND 8", "BETWEEN 0 AND 6"
+NPS_CATEGORY: Final = f"""
+    CASE
+        WHEN nps {_PROMOTER} THEN 'promoter'
+        WHEN nps {_PASSIVE} THEN 'passive'
+        WHEN nps {_DETRACTOR} THEN 'detractor'
+    END
+"""
+_MONTH = "CAST(DATE_TRUNC('month', {} AT TIME ZONE :zone) AS DATE)"
+
+BLOCKS: Final[Mapping[str, str]] = {
+    "scores": f"""
+        SELECT
+            number_customergauge, number_customer, account__number, account__name,
+            date_survey_response, {_MONTH.format("date_survey_response")} AS month,
+            nps, {NPS_CATEGORY} AS nps_category,
+            CASE WHEN nps {_PROMOTER} THEN 1 END AS promoter,
+            CASE WHEN nps {_PASSIVE} THEN 1 END AS passive,
+            CASE WHEN nps {_DETRACTOR} THEN 1 END AS detractor
+        FROM responses
+    """,
+    "surveys": f"""
+        SELECT answered, {_MONTH.format("date_sent")} AS month FROM (
+            SELECT
+                r.number_customergauge AS answered,
+                CASE WHEN r.number_customergauge IS NULL THEN n.date_sent ELSE r.date_sent END
+                    AS date_sent
+            FROM responses AS r
+            FULL JOIN non_responses AS n ON n.number_customergauge = r.number_customergauge
+        ) AS joined
+    """,
+}
+"""Queries that views are made of, and that are no views themselves, by name."""
+
+GROUPS: Final = """
+    COUNT(promoter) AS promoters, COUNT(passive) AS passives, COUNT(detractor) AS detractors
+"""
+"""Counts the rows of `scores` by group."""
+
+COUNTS: Final = f"COUNT(*) AS responses, COUNT(nps) AS scored, {GROUPS}"
+"""Counts them, one row a response."""
+
+_SHARE = "CAST(promoters - detractors AS DOUBLE) / NULLIF(scored, 0)"
+NPS: Final = f"""
+    responses, scored, promoters, passives, detractors,
+    100 * {_SHARE} AS nps,
+    196 * SQRT(
+        (CAST(promoters + detractors AS DOUBLE) / NULLIF(scored, 0) - ({_SHARE}) * ({_SHARE}))
+        / NULLIF(scored, 0)
+    ) AS margin,
+    100 * CAST(promoters - detractors AS DOUBLE) / NULLIF(responses, 0) AS nps_portal
+"""
+"""The figures of NPS, of rows that `COUNTS` made."""
+
+NPS_COLUMNS: Final[Mapping[str, str]] = {
+    "responses": "Number of responses, those without a score included.",
+    "scored": "Responses with a score; nps and margin are of these.",
+    "promoters": "Responses with a score of 9 or 10.",
+    "passives": "Responses with a score of 7 or 8.",
+    "detractors": "Responses with a score of 0 to 6.",
+    "nps": "100 * (promoters - detractors) / scored; from -100 to 100. NULL without scores.",
+    "margin": "Half the width of the 95 % confidence interval of nps: it is nps +/- margin.",
+    "nps_portal": "100 * (promoters - detractors) / responses, as in CustomerGauge's NPS Summary.",
+}
+"""What those figures mean."""
+
+CATEGORY: Final = "promoter (9, 10), passive (7, 8) or detractor (0 to 6); NULL without a score."
+CGID: Final = "CGID of the response."

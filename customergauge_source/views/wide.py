@@ -1,0 +1,95 @@
+"""`responses_wide`: one row a response, with a column for each segment that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final
+
+from customergauge_source.views.figures import CATEGORY, NPS_CATEGORY
+from customergauge_source.views.view import View
+
+WIDE: Final = "responses_wide"
+SEGMENTS: Final = "responses__properties"
+FIELDS: Final = f"SELECT DISTINCT field FROM {SEGMENTS} WHERE field IS NOT NULL ORDER BY field"
+"""The query for the names of the segments that there are."""
+MOST_SEGMENTS: Final = 1_500
+"""Columns of segments; PostgreSQL takes 1,600 columns in all."""
+_OWN: Final = {
+    "nps_category": CATEGORY,
+    "comment_text": "The comment: its translation, else as it was written.",
+}
+
+
+def wide(columns: Mapping[str, str], segments: Mapping[str, str]) -> View:
+    """Returns the view.
+
+    Args:
+        columns: Columns of `responses`, with what each means.
+        segments: Names of segments by their columns.
+    """
+    described = {column: f"Segment {field}, its first value." for column, field in segments.items()}
+    chosen = [f"r.{_quoted(name)}" for name in columns]
+    chosen += [
+        f"{NPS_CATEGORY} AS nps_category",
+        "COALESCE(NULLIF(comment__translation, ''), comment__original) AS comment_text",
+    ]
+    chosen += [f"s.c{place} AS {_quoted(name)}" for place, name in enumerate(segments)]
+    return View(
+        "One row for each response, with its segments as columns; join nothing, count rows.",
+        {**columns, **_OWN, **described},
+        f"SELECT {', '.join(chosen)} FROM responses AS r {_join(segments.values())}",
+    )
+
+
+def columns_of_segments(
+    fields: Iterable[str], taken: Collection[str], name: Callable[[str, str], str]
+) -> dict[str, str]:
+    """Returns the names of segments by the columns that they get.
+
+    Args:
+        fields: Names of segments.
+        taken: Names of columns that are there already.
+        name: Returns the column's name for a segment's, with a suffix.
+    """
+    columns: dict[str, str] = {}
+    used = {*taken, *_OWN}
+    for field in sorted(fields):
+        column, number = name(field, ""), 1
+        while column in used:
+            number += 1
+            column = name(field, f"_{number}")
+        used.add(column)
+        columns[column] = field
+    return columns
+
+
+def _join(fields: Collection[str]) -> str:
+    if not fields:
+        return ""
+    values = [
+        f"MAX(CASE WHEN field = {_literal(field)} THEN reference END) AS c{place}"
+        for place, field in enumerate(fields)
+    ]
+    return f"""
+        LEFT JOIN (
+            SELECT number_customergauge, {", ".join(values)}
+            FROM (
+                SELECT
+                    number_customergauge, field, reference,
+                    ROW_NUMBER() OVER (
+                        PARTITION BY number_customergauge, field ORDER BY _dlt_list_idx
+                    ) AS place
+                FROM {SEGMENTS}
+            ) AS numbered
+            WHERE place = 1
+            GROUP BY number_customergauge
+        ) AS s ON s.number_customergauge = r.number_customergauge
+    """
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
