@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import gc
-import json
-import logging
-import os
-import signal
-import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import TextIOWrapper
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from customergauge_source.cli import report
+from customergauge_source.cli import outcome, process
 from customergauge_source.cli.options import Options, parse
+from customergauge_source.cli.place import make_pipeline, name_of
 
 if TYPE_CHECKING:
     from dlt import Pipeline
@@ -28,20 +20,13 @@ if TYPE_CHECKING:
     from customergauge_source import LoadSummary
     from customergauge_source.load.checkpoints import Load
 
-_NAME = "customergauge"
-_STREAMS = 2
-"""Number of the last of the three standard streams."""
-_FOLDER = "DLT_DATA_DIR"
-_OF_DLT = ("CREDENTIALS", "DESTINATION_TYPE", _FOLDER)
-"""Variables that dlt looks at, beside those with two underscores."""
-
 
 class Run:
     """One run of the command."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._name = f"{_NAME}_sandbox" if options.sandbox else _NAME
+        self._name = name_of(is_sandbox=options.sandbox)
         self._committed: LoadSummary | None = None
         self._selected: set[str] = set()
         self._started = time.monotonic()
@@ -50,7 +35,7 @@ class Run:
         """Runs, tells the outcome and returns the exit code."""
         do = self._check if self._options.check else self._load
         try:
-            _show_logs(self._options)
+            process.show_logs(debug=self._options.debug)
             with _source_arguments(self._options) as arguments:
                 do(arguments)
         except BaseException as error:  # noqa: BLE001 - however it ends, it is told in two lines
@@ -71,10 +56,10 @@ class Run:
             pipeline = self._make_pipeline(folder, progress)
             source = self._make_source(arguments)
             self._selected = {*source.selected_resources}
-            report.warn_if_thrown_away(pipeline)
+            outcome.warn_if_thrown_away(pipeline)
             summary = self._make_load(pipeline, source, commit).run()
             summary.seconds = time.monotonic() - self._started
-            report.loaded(summary, pipeline, as_json=options.json)
+            outcome.loaded(summary, pipeline, as_json=options.json)
 
     def _make_load(
         self, pipeline: Pipeline, source: DltSource, commit: Callable[[LoadSummary], None]
@@ -108,26 +93,13 @@ class Run:
             for name, reader in zip(source.selected_resources, readers, strict=True):
                 reader.check_state(states.get(name, {}), pipeline.schemas.get(source.name))
                 reader.warn_of_policy(states.get(name, {}))
-            report.checked(pipeline, as_json=self._options.json)
+            outcome.checked(pipeline, as_json=self._options.json)
 
     def _make_pipeline(self, folder: str, progress: Collector) -> Pipeline:
-        import dlt
-
-        from customergauge_source.dlt_bridge.refusals import check_destination
-
-        options = self._options
-        destination = options.destination or dlt.config.get("destination_type", str) or "duckdb"
-        is_file = destination == "duckdb"
-        dataset = f"{_NAME}_data" if is_file else f"{self._name}_data"
-        pipeline: Pipeline = dlt.pipeline(
-            pipeline_name=self._name,
-            destination=_duckdb(self._name, options) if is_file else destination,
-            dataset_name=options.dataset or dataset,
-            pipelines_dir=folder,
-            progress=progress,
+        it = self._options
+        return make_pipeline(
+            it.destination, it.dataset, is_sandbox=it.sandbox, folder=folder, progress=progress
         )
-        check_destination(pipeline)
-        return pipeline
 
     def _make_source(self, arguments: dict[str, Any]) -> DltSource:
         from customergauge_source import customergauge_source
@@ -138,77 +110,38 @@ class Run:
             make_source = customergauge_source.clone(name=self._name, section=self._name)
         source: DltSource = make_source(**arguments)
         remember_resolved()
-        gc.freeze()
-        gc.enable()
+        process.settled()
         return source
 
     def _tell(self, error: BaseException) -> int:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # it is ending already
+        process.ignore_signals()
         if type(error) is KeyboardInterrupt and self._committed is None:
             return self._interrupted()  # maybe in the midst of an import
-        from customergauge_source.load.explain import explain, is_interrupt
-        from customergauge_source.secrecy import hide
-
-        if self._options.debug:
-            report.to_stderr(hide("".join(traceback.format_exception(error))))
-        if is_interrupt(error):
-            return self._interrupted()
-        known = explain(error)
-        report.failed(hide(str(known)), hide(known.remedy))
-        return known.exit_code
+        code = process.told(error, debug=self._options.debug, of="load")
+        return self._interrupted() if code is None else code
 
     def _interrupted(self) -> int:
-        done = report.committed(self._committed)
+        done = outcome.committed(self._committed)
         again = "Run again"
         if self._options.full_refresh:
             begun = self._committed.resources if self._committed else {}
             how = "without" if self._selected and self._selected <= begun.keys() else "with"
             again = f"Run again {how} --full-refresh"
-        report.failed(f"Interrupted. {done}", f"{again}: nothing is lost, and nothing comes twice.")
+        outcome.failed(
+            f"Interrupted. {done}",
+            f"{again}: nothing is lost, and nothing comes twice.",
+            of="load",
+        )
         return 130
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     options = parse(arguments)
-    _settle_environment()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    gc.disable()  # imports make a hundred thousand objects, and no garbage: a tenth of their time
+    process.settle()
     code = Run(options).main()
-    report.end()
+    outcome.end()
     return code
-
-
-def _settle_environment() -> None:
-    """Prepares streams and variables, which are ours to settle, as the process is ours."""
-    while (number := os.open(os.devnull, os.O_RDWR)) <= _STREAMS:
-        pass  # or a database's file would take the number of a stream that is closed
-    os.close(number)
-    if isinstance(sys.stdout, TextIOWrapper):  # what its encoding lacks is no reason to fail
-        sys.stdout.reconfigure(errors="backslashreplace")
-    # Values in the environment go before. The system's allocator gives memory back between two
-    # checkpoints, Arrow's own keeps it.
-    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    for name in [name for name, value in os.environ.items() if not value]:
-        # A secret of a CI job that is not set; a password may be empty.
-        if ("__" in name or name in _OF_DLT) and not name.endswith("__PASSWORD"):
-            del os.environ[name]
-    if folder := os.environ.get(_FOLDER):
-        os.environ[_FOLDER] = str(Path(folder).expanduser())
-
-
-def _show_logs(options: Options) -> None:
-    """Shows what is logged, without secrets: ours a plain line each, dlt's in its own format."""
-    from customergauge_source.secrecy import HidingFilter
-
-    ours = logging.getLogger("customergauge_source")
-    ours.addHandler(logging.StreamHandler())
-    if options.debug:
-        ours.setLevel(logging.DEBUG)
-    for name in ("customergauge_source", "dlt"):
-        logging.getLogger(name).addFilter(HidingFilter(tracebacks=options.debug))
 
 
 @contextmanager
@@ -223,23 +156,3 @@ def _source_arguments(options: Options) -> Iterator[dict[str, Any]]:
         credentials = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
         here = {"credentials": credentials, "api_url": sandbox.url, "auth_url": sandbox.url}
         yield options.source | here
-
-
-def _duckdb(name: str, options: Options) -> Any:  # noqa: ANN401 - dlt's destinations have no base
-    """Returns DuckDB; its file lies in the working directory unless the configuration moves it."""
-    import dlt
-
-    place = "destination.duckdb.credentials"
-    if dlt.config.get(f"{place}.global_config") is None:
-        # Otherwise DuckDB takes most of the machine's memory as the table grows; it can spill.
-        limit = {"memory_limit": f"{128 * max(2, os.cpu_count() or 1)}MB"}
-        os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] = json.dumps(limit)
-    database: str | None = None
-    if not options.sandbox:
-        given: Any = dlt.config.get(place)
-        database = given if isinstance(given, str) else dlt.config.get(f"{place}.database", str)
-    if database is not None and ":" in database:
-        return dlt.destinations.duckdb()  # a connection string, which dlt reads
-    # dlt would take ~ for a name, and remember the folder of a run as the one to start from.
-    file = Path.cwd() / Path(database or f"{name}.duckdb").expanduser()
-    return dlt.destinations.duckdb(str(file))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any, NoReturn
 
-from customergauge_source.cli import report
+from customergauge_source.cli import outcome
 from customergauge_source.resources import DEFAULT, RESOURCES
 from customergauge_source.settings import CHECKPOINT_PAGES, PERIOD_FIELDS, REGIONS, UNKNOWN_FIELDS
 
@@ -82,19 +83,19 @@ def _last(days: int) -> dict[str, str]:
     return {"period_field": "date_survey_response", **period}
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Tells a mistake as every error is told: what happened, what to do."""
 
     def error(self, message: str) -> NoReturn:
         """Ends the process with code 2."""
-        hint = f"{self.prog} --help shows the options; nothing was requested or loaded."
-        report.failed(message, hint)
+        hint = f"{self.prog} --help shows the options; nothing was requested or written."
+        outcome.failed(message, hint, of=Path(self.prog).stem)
         raise SystemExit(2)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Returns the parser; the README lists its options."""
-    parser = _Parser(
+    parser = Parser(
         prog="python pipelines/load.py",
         description=_DESCRIPTION,
         epilog=_EXIT_CODES,
@@ -145,6 +146,14 @@ def make_parser() -> argparse.ArgumentParser:
     text = "show tracebacks, and the beginnings of broken answers, which may hold personal data"
     add("--debug", action="store_true", help=text)
     return parser
+
+
+def day(text: str) -> date:
+    """Reads a day."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: a day, yyyy-mm-dd") from None
 
 
 def _whole_number(least: int, most: int | None = None) -> Callable[[str], int]:

@@ -6,7 +6,7 @@ import time
 
 from dlt.common.runtime.collector_base import Collector
 
-from customergauge_source.cli import report
+from customergauge_source.cli import outcome
 
 _LINE_EVERY = 5.0
 """Seconds between two lines."""
@@ -47,4 +47,4 @@ class Progress(Collector):
         self._told = time.monotonic()
         pages, records = self._counts.values()
         rate = records / max(self._told - self._started, 0.001)
-        report.to_stderr(f"{doing}: {pages:,} pages, {records:,} records, {rate:,.0f}/s\n")
+        outcome.to_stderr(f"{doing}: {pages:,} pages, {records:,} records, {rate:,.0f}/s\n")

@@ -1,187 +1,153 @@
-"""What `load.py` tells: on the terminal, as JSON, and to GitHub Actions."""
+"""Make the report of what was loaded: `python pipelines/report.py --help`."""
 
 from __future__ import annotations
 
-import json
+import argparse
 import os
-import shlex
-import sys
-from collections.abc import Iterator
-from contextlib import suppress
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
+
+from customergauge_source.cli import outcome, process
+from customergauge_source.cli.options import Parser, day
+from customergauge_source.cli.place import make_pipeline, name_of
 
 if TYPE_CHECKING:
     from dlt import Pipeline
 
-    from customergauge_source import LoadSummary
-    from customergauge_source.load.summary import ReconcileSummary
-
-_IDS = 10
-"""Keys of each kind that are told; --json tells a thousand."""
+_OUTPUT = "customergauge_report.html"
+_DESTINATIONS = "duckdb, postgres, bigquery, snowflake"
 
 
-def loaded(summary: LoadSummary, pipeline: Pipeline, *, as_json: bool) -> None:
-    """Tells what was loaded."""
-    text = "\n".join(_as_text(summary, pipeline))
-    _write(json.dumps(summary.as_dict()) if as_json else text)
-    _to_github(f"### CustomerGauge load\n\n```\n{text}\n```\n")
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    sandbox: bool
+    destination: str | None
+    dataset: str | None
+    output: Path
+    start_date: date | None
+    end_date: date | None
+    debug: bool
 
 
-def checked(pipeline: Pipeline, *, as_json: bool) -> None:
-    """Tells that API and destination can be reached."""
-    name = pipeline.destination.destination_name
-    if as_json:
-        _write(json.dumps({"pipeline": pipeline.pipeline_name, "destination": name, "ok": True}))
-    else:
-        _write(f"The credentials work, a page came, and {name} can be reached. Nothing loaded.")
-
-
-def failed(message: str, remedy: str) -> None:
-    """Tells an error: one line what happened, one line what to do."""
-    _tell("error", f"Error: {message}\nWhat to do: {remedy}\n", f"{message}\nWhat to do: {remedy}")
-    _to_github(f"### CustomerGauge load failed\n\n{message}\n\n**What to do:** {remedy}\n")
-
-
-def warn(text: str) -> None:
-    """Tells something that is no error yet."""
-    _tell("warning", f"Warning: {text}\n", text)
-
-
-def warn_if_thrown_away(pipeline: Pipeline) -> None:
-    """Warns of a DuckDB file on a runner that is thrown away with all that it holds."""
-    if _is_on_github() and (file := _duckdb_file(pipeline)):
-        warn(
-            f"{file} lies on a runner that is thrown away after the job, and the cursor with it."
-            " Set a destination that lasts, such as bigquery or snowflake."
-        )
-
-
-def committed(summary: LoadSummary | None) -> str:
-    """Returns what was committed before a run ended early."""
-    if summary is None or not summary.checkpoints:
-        return "Nothing was committed in this run."
-    done = [
-        f"{it.records:,} {name}" + ("" if it.cursor is None else f" (cursor {it.cursor})")
-        for name, it in summary.resources.items()
-    ]
-    return f"Committed: {', '.join(done)}."
-
-
-def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
-    resources = summary.resources.items()
-    if summary.reconcile is not None:
-        yield from _reconciled(summary.reconcile, summary.seconds)
-    else:
-        loaded = ", ".join(f"{it.records:,} {name}" for name, it in resources if it.records)
-        yield f"{f'Loaded {loaded} in' if loaded else 'No new records,'} {summary.seconds:.1f} s."
-    width = max(map(len, summary.tables), default=0)
-    for name, rows in sorted(summary.tables.items()):
-        yield f"  {name:<{width}}  {rows:>10,} rows"
-    yield from _views(summary)
-    for name, it in resources:
-        if it.cursor is not None:
-            yield f"cursor of {name}: {it.cursor}"
-    rejected = sum(it.rejected for _, it in resources)
-    values = sum(it.rejected_values for _, it in resources)
-    if rejected or values:
-        records = f"{rejected:,} records (table rejected_records)"
-        yield f"rejected: {records}, {values:,} values (tables …__rejected_values)"
-    if not summary.caught_up:
-        how = "the next run goes on at the cursor"
-        if any(it.pages and it.cursor is None for _, it in resources):
-            how = "a period, or a single response, has no cursor; run it again without --max-pages"
-        yield f"There is more to read: {how}."
-    # Where it is, and a command that looks at it.
-    client: Any = pipeline.destination_client()
-    dataset = client.config.normalize_dataset_name(client.schema)  # as the destination spells it
-    file = _duckdb_file(pipeline)
-    yield f"data: {file or pipeline.destination.destination_name}, dataset {dataset}"
-    query = f"SELECT * FROM {dataset}.{next(iter(summary.resources))} LIMIT 5"  # noqa: S608 - shown
-    if file is not None:
-        path = json.dumps(file, ensure_ascii=False)
-        look = f'duckdb.connect({path}, read_only=True).sql("{query}").show()'
-        query = f"python -c {shlex.quote(f'import duckdb; {look}')}"
-    yield f"look at it: {query}"
-
-
-def _views(summary: LoadSummary) -> Iterator[str]:
-    if summary.views is not None:
-        yield f"views: {', '.join(summary.views) or 'none'}"
-    if summary.views_left_out:
-        yield f"views left out, as their tables are not loaded: {', '.join(summary.views_left_out)}"
-
-
-def _reconciled(found: ReconcileSummary, seconds: float) -> Iterator[str]:
-    done = "Compared (dry run: nothing was changed)" if found.dry_run else "Reconciled"
-    yield f"{done}: {found.read:,} records read, in {seconds:.1f} s."
-    for name, it in found.resources.items():
-        kinds = {"added": it.added_ids, "changed": it.changed_ids, "deleted": it.deleted_ids}
-        counts = ", ".join(f"{getattr(it, kind):,} {kind}" for kind in kinds)
-        yield f"{name}: {counts}" + (f"; {it.renewed:,} loaded again" if it.renewed else "")
-        for kind, ids in kinds.items():
-            if ids:
-                more = getattr(it, kind) - len(ids[:_IDS])
-                named = ", ".join(map(str, ids[:_IDS])) + (f" and {more:,} more" if more else "")
-                yield f"  {kind}: {named}"
-    for reason in found.refused.values():
-        yield f"Without --dry-run this would end with exit code 4, and remove nothing: {reason}"
-
-
-def _duckdb_file(pipeline: Pipeline) -> str | None:
-    if not pipeline.destination.destination_type.endswith(".duckdb"):
-        return None
-    config: Any = pipeline.destination_client().config
-    path, here = Path(config.credentials.database), Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-def _is_on_github() -> bool:
-    return os.environ.get("GITHUB_ACTIONS") == "true"
-
-
-def _tell(kind: str, text: str, annotation: str) -> None:
-    to_stderr(text)
-    if _is_on_github():
-        for character, escaped in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
-            annotation = annotation.replace(character, escaped)
-        to_stderr(f"::{kind} title=CustomerGauge load::{annotation}\n")
-
-
-def _to_github(markdown: str) -> None:
-    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        try:
-            with Path(path).open("a", encoding="utf-8") as file:
-                file.write(markdown)
-        except OSError as error:  # the load stands as it ended
-            warn(f"The job's summary could not be written: {error}")
-
-
-def _write(text: str) -> None:
-    if not _can_write(sys.stdout, f"{text}\n"):
-        warn("Nobody reads standard output, or it is full. What was loaded stands.")
-
-
-def to_stderr(text: str) -> None:
-    """Writes to standard error, if anybody still reads it: a run does not end for its log."""
-    _can_write(sys.stderr, text)
-
-
-def end() -> None:
-    """Lets the process end with its own code, where Python would end with 120 for a dead stream."""
-    for stream in (sys.stdout, sys.stderr):
-        _can_write(stream, "")
-
-
-def _can_write(stream: TextIO | None, text: str) -> bool:
-    """Writes; a stream that is closed, full or not read any more leads nowhere from then on."""
-    if stream is None:
-        return False
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    options = _parse(arguments)
+    process.settle()
     try:
-        stream.write(text)
-        stream.flush()
-    except (OSError, ValueError):
-        with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())
-        return False
-    return True
+        process.show_logs(debug=options.debug)
+        _run(options)
+        code = 0
+    except BaseException as error:  # noqa: BLE001 - however it ends, it is told in two lines
+        process.ignore_signals()
+        code = process.told(error, debug=options.debug, of="report") or _interrupted()
+    outcome.end()
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Returns the parser; the docs list its options."""
+    parser = Parser(
+        prog="python pipelines/report.py",
+        description="Make one HTML file of what was loaded. It holds comments of customers.",
+        epilog="exit codes: those of pipelines/load.py",
+    )
+    add = parser.add_argument
+    text = f"the file to write ({_OUTPUT})"
+    add("--output", type=Path, default=Path(_OUTPUT), metavar="FILE", help=text)
+    add("--sandbox", action="store_true", help="of what `load.py --sandbox` loaded")
+    add("--destination", metavar="NAME", help=f"one of {_DESTINATIONS} (duckdb)")
+    add("--dataset", metavar="NAME", help="dataset, or schema, to read (customergauge_data)")
+    add("--start-date", type=day, metavar="YYYY-MM-DD", help="answers since this day")
+    add("--end-date", type=day, metavar="YYYY-MM-DD", help="answers up to this day")
+    add("--debug", action="store_true", help="show tracebacks")
+    return parser
+
+
+def _parse(arguments: Sequence[str] | None) -> Options:
+    parser = make_parser()
+    options = Options(**vars(parser.parse_args(arguments)))
+    if options.start_date and options.end_date and options.start_date > options.end_date:
+        parser.error(f"--start-date {options.start_date} is later than --end-date.")
+    return options
+
+
+def _run(options: Options) -> None:
+    from dlt.common.runtime.collector import NULL_COLLECTOR
+
+    from customergauge_source.report.page import check_installed, render
+
+    check_installed()
+    _check_output(options.output)
+    with tempfile.TemporaryDirectory() as folder:
+        pipeline = make_pipeline(
+            options.destination,
+            options.dataset,
+            is_sandbox=options.sandbox,
+            folder=folder,
+            progress=NULL_COLLECTOR,
+        )
+        process.settled()
+        data = _collect(pipeline, options)
+    _write(options.output, render(data))
+    outcome.reported(options.output, data)
+
+
+def _collect(pipeline: Pipeline, options: Options) -> dict[str, Any]:
+    from customergauge_source.dlt_bridge.dataset import opened
+    from customergauge_source.report.data import collect
+    from customergauge_source.report.hidden import Hidden
+    from customergauge_source.report.queries import Span
+
+    span = Span(options.start_date, options.end_date)
+    with opened(pipeline, name_of(is_sandbox=options.sandbox)) as dataset:
+        about = {
+            "made_at": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
+            "destination": pipeline.destination.destination_name,
+            "dataset": dataset.name,
+            "timezone": dataset.timezone,
+            "span": {name: bound and f"{bound}" for name, bound in span._asdict().items()},
+        }
+        return about | collect(dataset.ask, dataset.tables, span, Hidden.of(dataset.policy))
+
+
+def _check_output(output: Path) -> None:
+    """Checks that the file can be written, before the destination is asked anything."""
+    from customergauge_source.exceptions import ConfigurationError
+
+    folder = output.expanduser().absolute().parent
+    what = None
+    if output.is_dir():
+        what = "is a folder"
+    elif not folder.is_dir():
+        what = f"cannot be written: there is no folder {folder}"
+    elif not os.access(output if output.exists() else folder, os.W_OK):
+        what = "cannot be written: permission denied"
+    if what:
+        raise ConfigurationError(f"--output {output} {what}.", "Name another file with --output.")
+
+
+def _write(output: Path, text: str) -> None:
+    """Writes the file whole, or leaves it as it was."""
+    output = output.expanduser()
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=output.parent, prefix=f".{output.name}.", delete=False
+    ) as file:
+        try:
+            file.write(text)
+            file.close()
+            Path(file.name).chmod(0o600)
+            Path(file.name).replace(output)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def _interrupted() -> int:
+    outcome.failed("Interrupted. No report was written.", "Run again.", of="report")
+    return 130

@@ -123,10 +123,14 @@ def clock_of(pipeline: Pipeline, source: str) -> str:
 
 def execute(sql: Any, statements: Sequence[str]) -> None:  # noqa: ANN401 - dlt's client
     """Executes statements, in as few requests as the destination allows."""
+    sql.execute_many([as_sent(sql, it) for it in statements])
+
+
+def as_sent(sql: Any, statement: str) -> str:  # noqa: ANN401 - dlt's client
+    """Returns a statement as dlt's client has to be given it."""
     if sql.capabilities.sqlglot_dialect == "bigquery":
-        # Its client takes two percent signs for one.
-        statements = [it.replace("%", "%%") for it in statements]
-    sql.execute_many(statements)
+        return statement.replace("%", "%%")  # the vendor's client takes two of them for one
+    return statement
 
 
 def _dialect(pipeline: Pipeline) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from customergauge_source.views.figures import CATEGORY, CGID
+from customergauge_source.views.figures import CATEGORY, CGID, SENTIMENTS
 from customergauge_source.views.view import View
 
 # What Python's float() and every engine's cast agree on; bounded, as an overflow is an error.
@@ -25,7 +25,7 @@ ANSWERS: Final[Mapping[str, View]] = {
             "without": "Responses that have it without a sentiment.",
             "net_sentiment": "100 * (positive - negative) / all with a sentiment; NULL without.",
         },
-        """
+        f"""
         SELECT
             label, type, responses, positive, neutral, mixed, negative, without,
             100 * CAST(positive - negative AS DOUBLE)
@@ -33,14 +33,8 @@ ANSWERS: Final[Mapping[str, View]] = {
         FROM (
             SELECT
                 label, type, COUNT(DISTINCT number_customergauge) AS responses,
-                COUNT(CASE WHEN sentiment = 'positive' THEN 1 END) AS positive,
-                COUNT(CASE WHEN sentiment = 'neutral' THEN 1 END) AS neutral,
-                COUNT(CASE WHEN sentiment = 'mixed' THEN 1 END) AS mixed,
-                COUNT(CASE WHEN sentiment = 'negative' THEN 1 END) AS negative,
-                COUNT(CASE WHEN sentiment IS NULL THEN 1 END) AS without
-            FROM (
-                SELECT DISTINCT number_customergauge, label, type, sentiment FROM response_topics
-            ) AS each_once
+                {SENTIMENTS}
+            FROM sentiments
             GROUP BY label, type
         ) AS counted
         """,

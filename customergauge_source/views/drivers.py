@@ -25,28 +25,11 @@ DRIVERS: Final[Mapping[str, View]] = {
             "nps_contribution": "Points of NPS that the driver adds or takes away.",
         },
         f"""
-        WITH chosen AS (
-            SELECT DISTINCT
-                r.number_customergauge, r.nps, r.promoter, r.passive, r.detractor,
-                d."primary" AS driver
-            FROM scores AS r
-            LEFT JOIN responses__selected_drivers AS d
-                ON d.number_customergauge = r.number_customergauge
-        ), weighed AS (
+        WITH counted AS (
             SELECT
-                *, COUNT(driver) OVER (PARTITION BY number_customergauge) AS drivers,
-                ROW_NUMBER() OVER (PARTITION BY number_customergauge ORDER BY driver) AS place
-            FROM chosen
-        ), counted AS (
-            SELECT
-                driver, COUNT(*) AS responses, {GROUPS},
-                SUM(
-                    CASE WHEN promoter = 1 THEN 1 WHEN detractor = 1 THEN -1 ELSE 0 END
-                    / CAST(GREATEST(drivers, 1) AS DOUBLE)
-                ) AS shares,
+                driver, COUNT(*) AS responses, {GROUPS}, SUM(share) AS shares,
                 SUM(COUNT(CASE WHEN place = 1 THEN nps END)) OVER () AS scored
-            FROM weighed
-            WHERE driver IS NOT NULL OR drivers = 0
+            FROM shared_drivers
             GROUP BY driver
         )
         SELECT

@@ -17,13 +17,15 @@ NPS_CATEGORY: Final = f"""
         WHEN nps {_DETRACTOR} THEN 'detractor'
     END
 """
+_DAY = "CAST({} AT TIME ZONE :zone AS DATE)"
 _MONTH = "CAST(DATE_TRUNC('month', {} AT TIME ZONE :zone) AS DATE)"
 
 BLOCKS: Final[Mapping[str, str]] = {
     "scores": f"""
         SELECT
             number_customergauge, number_customer, account__number, account__name,
-            date_survey_response, {_MONTH.format("date_survey_response")} AS month,
+            date_survey_response, {_DAY.format("date_survey_response")} AS day,
+            {_MONTH.format("date_survey_response")} AS month,
             nps, {NPS_CATEGORY} AS nps_category,
             CASE WHEN nps {_PROMOTER} THEN 1 END AS promoter,
             CASE WHEN nps {_PASSIVE} THEN 1 END AS passive,
@@ -31,7 +33,9 @@ BLOCKS: Final[Mapping[str, str]] = {
         FROM responses
     """,
     "surveys": f"""
-        SELECT answered, {_MONTH.format("date_sent")} AS month FROM (
+        SELECT
+            answered, {_DAY.format("date_sent")} AS day, {_MONTH.format("date_sent")} AS month
+        FROM (
             SELECT
                 r.number_customergauge AS answered,
                 CASE WHEN r.number_customergauge IS NULL THEN n.date_sent ELSE r.date_sent END
@@ -39,6 +43,32 @@ BLOCKS: Final[Mapping[str, str]] = {
             FROM responses AS r
             FULL JOIN non_responses AS n ON n.number_customergauge = r.number_customergauge
         ) AS joined
+    """,
+    # One row for each driver of a response, and one for a response without any. Its sign is shared
+    # out among its drivers; `place` is 1 in one row of each response.
+    "shared_drivers": """
+        SELECT
+            number_customergauge, nps, promoter, passive, detractor, driver, place,
+            CASE WHEN promoter = 1 THEN 1 WHEN detractor = 1 THEN -1 ELSE 0 END
+                / CAST(GREATEST(drivers, 1) AS DOUBLE) AS share
+        FROM (
+            SELECT
+                *, COUNT(driver) OVER (PARTITION BY number_customergauge) AS drivers,
+                ROW_NUMBER() OVER (PARTITION BY number_customergauge ORDER BY driver) AS place
+            FROM (
+                SELECT DISTINCT
+                    r.number_customergauge, r.nps, r.promoter, r.passive, r.detractor,
+                    d."primary" AS driver
+                FROM scores AS r
+                LEFT JOIN responses__selected_drivers AS d
+                    ON d.number_customergauge = r.number_customergauge
+            ) AS chosen
+        ) AS numbered
+        WHERE driver IS NOT NULL OR drivers = 0
+    """,
+    "sentiments": """
+        SELECT DISTINCT number_customergauge, label, type, NULLIF(sentiment, '') AS sentiment
+        FROM responses__tags
     """,
 }
 """Queries that views are made of, and that are no views themselves, by name."""
@@ -50,6 +80,15 @@ GROUPS: Final = """
 
 COUNTS: Final = f"COUNT(*) AS responses, COUNT(nps) AS scored, {GROUPS}"
 """Counts them, one row a response."""
+
+SENTIMENTS: Final = """
+    COUNT(CASE WHEN sentiment = 'positive' THEN 1 END) AS positive,
+    COUNT(CASE WHEN sentiment = 'neutral' THEN 1 END) AS neutral,
+    COUNT(CASE WHEN sentiment = 'mixed' THEN 1 END) AS mixed,
+    COUNT(CASE WHEN sentiment = 'negative' THEN 1 END) AS negative,
+    COUNT(CASE WHEN sentiment IS NULL THEN 1 END) AS without
+"""
+"""Counts the rows of `sentiments`."""
 
 _SHARE = "CAST(promoters - detractors AS DOUBLE) / NULLIF(scored, 0)"
 NPS: Final = f"""

@@ -1,0 +1,195 @@
+"""What `load.py` tells: on the terminal, as JSON, and to GitHub Actions."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from dlt import Pipeline
+
+    from customergauge_source import LoadSummary
+    from customergauge_source.load.summary import ReconcileSummary
+
+_IDS = 10
+"""Keys of each kind that are told; --json tells a thousand."""
+
+
+def loaded(summary: LoadSummary, pipeline: Pipeline, *, as_json: bool) -> None:
+    """Tells what was loaded."""
+    text = "\n".join(_as_text(summary, pipeline))
+    _write(json.dumps(summary.as_dict()) if as_json else text)
+    _to_github(f"### CustomerGauge load\n\n```\n{text}\n```\n")
+
+
+def checked(pipeline: Pipeline, *, as_json: bool) -> None:
+    """Tells that API and destination can be reached."""
+    name = pipeline.destination.destination_name
+    if as_json:
+        _write(json.dumps({"pipeline": pipeline.pipeline_name, "destination": name, "ok": True}))
+    else:
+        _write(f"The credentials work, a page came, and {name} can be reached. Nothing loaded.")
+
+
+def reported(output: Path, data: Mapping[str, Any]) -> None:
+    """Tells that a report was written."""
+    health = data["health"]
+    months = f"{data['months'][0]} to {data['months'][-1]}" if data["months"] else "no month"
+    _write(f"{output}: {health['responses']:,} responses, {months}. Open it in a browser.")
+
+
+def failed(message: str, remedy: str, *, of: str) -> None:
+    """Tells an error: one line what happened, one line what to do."""
+    told = f"{message}\nWhat to do: {remedy}"
+    _tell("error", f"Error: {told}\n", told, of=of)
+    _to_github(f"### CustomerGauge {of} failed\n\n{message}\n\n**What to do:** {remedy}\n")
+
+
+def warn(text: str) -> None:
+    """Tells something that is no error yet."""
+    _tell("warning", f"Warning: {text}\n", text)
+
+
+def warn_if_thrown_away(pipeline: Pipeline) -> None:
+    """Warns of a DuckDB file on a runner that is thrown away with all that it holds."""
+    if _is_on_github() and (file := _duckdb_file(pipeline)):
+        warn(
+            f"{file} lies on a runner that is thrown away after the job, and the cursor with it."
+            " Set a destination that lasts, such as bigquery or snowflake."
+        )
+
+
+def committed(summary: LoadSummary | None) -> str:
+    """Returns what was committed before a run ended early."""
+    if summary is None or not summary.checkpoints:
+        return "Nothing was committed in this run."
+    done = [
+        f"{it.records:,} {name}" + ("" if it.cursor is None else f" (cursor {it.cursor})")
+        for name, it in summary.resources.items()
+    ]
+    return f"Committed: {', '.join(done)}."
+
+
+def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
+    resources = summary.resources.items()
+    if summary.reconcile is not None:
+        yield from _reconciled(summary.reconcile, summary.seconds)
+    else:
+        loaded = ", ".join(f"{it.records:,} {name}" for name, it in resources if it.records)
+        yield f"{f'Loaded {loaded} in' if loaded else 'No new records,'} {summary.seconds:.1f} s."
+    width = max(map(len, summary.tables), default=0)
+    for name, rows in sorted(summary.tables.items()):
+        yield f"  {name:<{width}}  {rows:>10,} rows"
+    yield from _views(summary)
+    for name, it in resources:
+        if it.cursor is not None:
+            yield f"cursor of {name}: {it.cursor}"
+    rejected = sum(it.rejected for _, it in resources)
+    values = sum(it.rejected_values for _, it in resources)
+    if rejected or values:
+        records = f"{rejected:,} records (table rejected_records)"
+        yield f"rejected: {records}, {values:,} values (tables …__rejected_values)"
+    if not summary.caught_up:
+        how = "the next run goes on at the cursor"
+        if any(it.pages and it.cursor is None for _, it in resources):
+            how = "a period, or a single response, has no cursor; run it again without --max-pages"
+        yield f"There is more to read: {how}."
+    # Where it is, and a command that looks at it.
+    client: Any = pipeline.destination_client()
+    dataset = client.config.normalize_dataset_name(client.schema)  # as the destination spells it
+    file = _duckdb_file(pipeline)
+    yield f"data: {file or pipeline.destination.destination_name}, dataset {dataset}"
+    query = f"SELECT * FROM {dataset}.{next(iter(summary.resources))} LIMIT 5"  # noqa: S608 - shown
+    if file is not None:
+        path = json.dumps(file, ensure_ascii=False)
+        look = f'duckdb.connect({path}, read_only=True).sql("{query}").show()'
+        query = f"python -c {shlex.quote(f'import duckdb; {look}')}"
+    yield f"look at it: {query}"
+
+
+def _views(summary: LoadSummary) -> Iterator[str]:
+    if summary.views is not None:
+        yield f"views: {', '.join(summary.views) or 'none'}"
+    if summary.views_left_out:
+        yield f"views left out, as their tables are not loaded: {', '.join(summary.views_left_out)}"
+
+
+def _reconciled(found: ReconcileSummary, seconds: float) -> Iterator[str]:
+    done = "Compared (dry run: nothing was changed)" if found.dry_run else "Reconciled"
+    yield f"{done}: {found.read:,} records read, in {seconds:.1f} s."
+    for name, it in found.resources.items():
+        kinds = {"added": it.added_ids, "changed": it.changed_ids, "deleted": it.deleted_ids}
+        counts = ", ".join(f"{getattr(it, kind):,} {kind}" for kind in kinds)
+        yield f"{name}: {counts}" + (f"; {it.renewed:,} loaded again" if it.renewed else "")
+        for kind, ids in kinds.items():
+            if ids:
+                more = getattr(it, kind) - len(ids[:_IDS])
+                named = ", ".join(map(str, ids[:_IDS])) + (f" and {more:,} more" if more else "")
+                yield f"  {kind}: {named}"
+    for reason in found.refused.values():
+        yield f"Without --dry-run this would end with exit code 4, and remove nothing: {reason}"
+
+
+def _duckdb_file(pipeline: Pipeline) -> str | None:
+    if not pipeline.destination.destination_type.endswith(".duckdb"):
+        return None
+    config: Any = pipeline.destination_client().config
+    path, here = Path(config.credentials.database), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _is_on_github() -> bool:
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def _tell(kind: str, text: str, annotation: str, *, of: str = "load") -> None:
+    to_stderr(text)
+    if _is_on_github():
+        for character, escaped in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
+            annotation = annotation.replace(character, escaped)
+        to_stderr(f"::{kind} title=CustomerGauge {of}::{annotation}\n")
+
+
+def _to_github(markdown: str) -> None:
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(markdown)
+        except OSError as error:  # the load stands as it ended
+            warn(f"The job's summary could not be written: {error}")
+
+
+def _write(text: str) -> None:
+    if not _can_write(sys.stdout, f"{text}\n"):
+        warn("Nobody reads standard output, or it is full. What was loaded stands.")
+
+
+def to_stderr(text: str) -> None:
+    """Writes to standard error, if anybody still reads it: a run does not end for its log."""
+    _can_write(sys.stderr, text)
+
+
+def end() -> None:
+    """Lets the process end with its own code, where Python would end with 120 for a dead stream."""
+    for stream in (sys.stdout, sys.stderr):
+        _can_write(stream, "")
+
+
+def _can_write(stream: TextIO | None, text: str) -> bool:
+    """Writes; a stream that is closed, full or not read any more leads nowhere from then on."""
+    if stream is None:
+        return False
+    try:
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+        return False
+    return True

@@ -1,0 +1,90 @@
+"""What all commands do with the process that is theirs: streams, variables, signals, logs."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import sys
+import traceback
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Final
+
+from customergauge_source.cli import outcome
+
+_STREAMS: Final = 2
+"""Number of the last of the three standard streams."""
+_FOLDER: Final = "DLT_DATA_DIR"
+_OF_DLT: Final = ("CREDENTIALS", "DESTINATION_TYPE", _FOLDER)
+"""Variables that dlt looks at, beside those with two underscores."""
+
+
+def settle() -> None:
+    """Prepares the process: its streams and variables are ours to settle, as it is ours."""
+    _settle_environment()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    gc.disable()  # imports make a hundred thousand objects, and no garbage: a tenth of their time
+
+
+def settled() -> None:
+    """Ends the preparation: what was imported stays."""
+    gc.freeze()
+    gc.enable()
+
+
+def _settle_environment() -> None:
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _STREAMS:
+        pass  # or a database's file would take the number of a stream that is closed
+    os.close(number)
+    if isinstance(sys.stdout, TextIOWrapper):  # what its encoding lacks is no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")
+    # Values in the environment go before. The system's allocator gives memory back between two
+    # checkpoints, Arrow's own keeps it.
+    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    for name in [name for name, value in os.environ.items() if not value]:
+        # A secret of a CI job that is not set; a password may be empty.
+        if ("__" in name or name in _OF_DLT) and not name.endswith("__PASSWORD"):
+            del os.environ[name]
+    if folder := os.environ.get(_FOLDER):
+        os.environ[_FOLDER] = str(Path(folder).expanduser())
+
+
+def show_logs(*, debug: bool) -> None:
+    """Shows what is logged, without secrets: ours a plain line each, dlt's in its own format."""
+    from customergauge_source.secrecy import HidingFilter
+
+    ours = logging.getLogger("customergauge_source")
+    ours.addHandler(logging.StreamHandler())
+    if debug:
+        ours.setLevel(logging.DEBUG)
+    for name in ("customergauge_source", "dlt"):
+        logging.getLogger(name).addFilter(HidingFilter(tracebacks=debug))
+
+
+def ignore_signals() -> None:
+    """Lets no signal come between an error and what is told of it: the process ends already."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def told(error: BaseException, *, debug: bool, of: str) -> int | None:
+    """Tells an error in two lines, and returns its exit code; None of an interrupt, which is none.
+
+    Args:
+        error: What ended the command.
+        debug: Whether to show the traceback.
+        of: The command.
+    """
+    from customergauge_source.load.explain import explain, is_interrupt
+    from customergauge_source.secrecy import hide
+
+    if debug:
+        outcome.to_stderr(hide("".join(traceback.format_exception(error))))
+    if is_interrupt(error):
+        return None
+    known = explain(error)
+    outcome.failed(hide(str(known)), hide(known.remedy), of=of)
+    return known.exit_code

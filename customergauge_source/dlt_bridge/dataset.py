@@ -1,0 +1,74 @@
+"""A dataset that a load has made, opened to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlt import Pipeline
+
+from customergauge_source.dlt_bridge import memory, views
+from customergauge_source.exceptions import ConfigurationError
+from customergauge_source.resources import RESPONSES
+from customergauge_source.views.dialects import Writer
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Tables that can be asked in the language of the views.
+
+    Attributes:
+        name: Its name, as the destination spells it.
+        tables: The tables that are there, by their names in the schema.
+        timezone: IANA zone that the API's timestamps were read in.
+        policy: The privacy policy that responses were loaded with, as their state has it.
+    """
+
+    name: str
+    tables: frozenset[str]
+    timezone: str
+    policy: dict[str, Any] | None
+    sql: Any
+    writer: Writer
+
+    def ask(self, text: str) -> list[tuple[Any, ...]]:
+        """Returns the rows of a query."""
+        return list(self.sql.execute_sql(views.as_sent(self.sql, self.writer.query(text))) or ())
+
+
+@contextmanager
+def opened(pipeline: Pipeline, source: str) -> Iterator[Dataset]:
+    """Opens the dataset of a pipeline whose working directory is empty.
+
+    Raises:
+        ConfigurationError: There is no such file, or the destination has no views.
+    """
+    views.check_dialect(pipeline)
+    _check_file(pipeline)
+    states = memory.go_on_from_destination(pipeline, source)
+    with views.opened(pipeline, source) as (client, writer):
+        names = client.schema.data_table_names(seen_data_only=True)
+        stored = client.get_storage_tables(names) if client.is_storage_initialized() else ()
+        yield Dataset(
+            client.config.normalize_dataset_name(client.schema),
+            frozenset(name for name, columns in stored if columns),
+            writer.zone,
+            states.get(RESPONSES.name, {}).get("privacy"),
+            client.sql_client,
+            writer,
+        )
+
+
+def _check_file(pipeline: Pipeline) -> None:
+    """Checks that a DuckDB file is there, as DuckDB would make one."""
+    if pipeline.destination.destination_type.endswith(".duckdb"):
+        config: Any = pipeline.destination_client().config
+        if not Path(config.credentials.database).exists():
+            raise ConfigurationError(
+                f"There is no file {config.credentials.database}: nothing was loaded into it.",
+                "Load first, or go to the folder where it lies;"
+                " DESTINATION__DUCKDB__CREDENTIALS names another file.",
+            )

@@ -1,0 +1,184 @@
+"""What the report counts by slice and month, made small enough to be embedded."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+from customergauge_source.report.queries import SENTIMENTS, Item
+
+_ITEMS: Final = 50
+"""Drivers, topics and questions that are shown, the most frequent ones of each."""
+_MOST: Final = 100_000
+"""Cells that are embedded."""
+_LONGEST: Final = 240
+"""Months in a row; with a date of another century those without responses are left out."""
+
+
+class Count(NamedTuple):
+    """What a query of `queries` says of an item in a month and a slice."""
+
+    slice: int
+    month: date | None
+    item: Item
+    responses: int
+    valued: int
+    total: float | None
+    lowest: float | None
+    highest: float | None
+
+    @classmethod
+    def of(cls, slice_: int, month: date | None, item: Item, row: Iterable[Any]) -> Count:
+        """Returns it of the last five columns of a row; clients have several types for a number."""
+        responses, valued, *numbers = row
+        return cls(slice_, month, item, int(responses), int(valued), *map(number, numbers))
+
+
+class Cells:
+    """All counts of a report.
+
+    Attributes:
+        months: The months, as `2026-10`, in their order.
+        items: What is counted and shown, with its marks.
+    """
+
+    def __init__(self, everybody: Sequence[Count]) -> None:
+        self._counts = [*everybody]
+        self._shown = {kind: _most(everybody, kind) for kind in _ROWS}
+        scores = [it for it in everybody if it.item.kind == "score"]
+        self._scores = scores
+        self.months = _months({it.month for it in scores if it.month is not None})
+        self._place = {month: place for place, month in enumerate(self.months)}
+        self.items = sorted({it.item for it in everybody if self._is_shown(it.item)})
+
+    def add(self, counts: Iterable[Count], slices: int) -> int:
+        """Adds the counts of slices; returns how many of them were few enough, the first ones."""
+        found = [*counts]
+        sizes = Counter(it.slice for it in found)
+        total, kept = len(self._counts), 0
+        while kept < slices and total + sizes[kept + 1] <= _MOST:
+            kept += 1
+            total += sizes[kept]
+        self._counts += [it for it in found if it.slice <= kept]
+        return kept
+
+    def left_out(self) -> Iterator[dict[str, Any]]:
+        """Yields of what there is more than is shown."""
+        for kind, shown in self._shown.items():
+            found = {it.item[1:3] for it in self._counts if it.item.kind == kind}
+            if len(found) > len(shown):
+                yield {"field": f"{kind}s".capitalize(), "values": len(found) - len(shown)}
+
+    def gaps(self) -> list[str]:
+        """Returns the months in between that have no response."""
+        found = {_name(it.month) for it in self._scores}
+        return [month for month in self.months if month not in found]
+
+    def total(self, *, without_month: bool = False, without_score: bool = False) -> int:
+        """Returns the number of responses, or of those that lack something."""
+        return sum(
+            it.responses
+            for it in self._scores
+            if not (without_month and it.month) and not (without_score and it.item.mark)
+        )
+
+    def place(self, month: date | None) -> int:
+        """Returns the place of a month among all; -1 if it is none of them."""
+        return self._place.get(_name(month), -1)
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns the counts, and the names of what is counted."""
+        drivers, topics, questions = (
+            [(_text(name), _text(type_)) for name, type_ in shown] for shown in self._shown.values()
+        )
+        return {
+            "drivers": [name for name, _ in drivers],
+            "topics": [{"label": label, "type": kind} for label, kind in topics],
+            "questions": [title for title, _ in questions],
+            "scores": [
+                [it.slice, self.place(it.month), int(_text(it.item.mark) or -1), it.responses]
+                for it in self._counts
+                if it.item.kind == "score"
+            ],
+            **{f"{kind}_cells": [*self._cells(kind)] for kind in _ROWS},
+        }
+
+    def _cells(self, kind: str) -> Iterator[list[Any]]:
+        """Yields slice, month, place of the item, and what is counted of it."""
+        places = {item: place for place, item in enumerate(self._shown[kind])}
+        marked: dict[tuple[int, int, int], list[Count]] = defaultdict(list)
+        for it in self._counts:
+            if it.item.kind == kind and it.item[1:3] in places:
+                marked[it.slice, self.place(it.month), places[it.item[1:3]]].append(it)
+        for where, counts in marked.items():
+            yield [*where, *_ROWS[kind](counts)]
+
+    def _is_shown(self, item: Item) -> bool:
+        return item.kind not in self._shown or item[1:3] in self._shown[item.kind]
+
+
+def _driver(counts: Sequence[Count]) -> Iterator[Any]:
+    by_mark = Counter({it.item.mark: it.responses for it in counts})
+    yield by_mark.total()
+    yield from (by_mark[mark] for mark in ("promoter", "passive", "detractor"))
+    yield number(sum(it.total or 0 for it in counts))
+
+
+def _topic(counts: Sequence[Count]) -> Iterator[int]:
+    yield sum(it.responses for it in counts)
+    for sentiment in (*SENTIMENTS, "without"):
+        yield sum(it.responses for it in counts if sentiment in it.item.mark.split("+"))
+
+
+def _question(counts: Sequence[Count]) -> Iterator[Any]:
+    answered = [it for it in counts if it.item.mark]
+    yield sum(it.responses for it in answered)
+    yield sum(it.valued for it in answered)
+    numeric = [it for it in answered if it.valued]
+    yield sum(it.total or 0 for it in numeric) if numeric else None
+    yield min((it.lowest for it in numeric if it.lowest is not None), default=None)
+    yield max((it.highest for it in numeric if it.highest is not None), default=None)
+
+
+_ROWS: Final[Mapping[str, Callable[[Sequence[Count]], Iterable[Any]]]] = {
+    "driver": _driver,
+    "topic": _topic,
+    "question": _question,
+}
+"""What is told of each kind, of its counts with their marks."""
+
+
+def number(value: Any) -> float | None:  # noqa: ANN401 - what a driver has for a number
+    """Returns a number as JSON has it."""
+    return None if value is None else round(float(value), 9)
+
+
+def _most(counts: Iterable[Count], kind: str) -> list[tuple[str, ...]]:
+    """Returns name and type of the items that most responses have."""
+    found: Counter[tuple[str, ...]] = Counter()
+    for it in counts:
+        if it.item.kind == kind:
+            found[it.item[1:3]] += it.responses
+    return sorted(found, key=lambda it: (-found[it], it))[:_ITEMS]
+
+
+def _text(key: str) -> str | None:
+    """Returns the text that a query's key stands for."""
+    return key[1:] if key else None
+
+
+def _months(found: set[date]) -> list[str]:
+    """Returns the months from the first to the last."""
+    if not found:
+        return []
+    first, last = min(found), max(found)
+    every = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+    if len(every) > _LONGEST:
+        return sorted(map(_name, found))
+    return [f"{it // 12:04}-{it % 12 + 1:02}" for it in every]
+
+
+def _name(month: date | None) -> str:
+    return f"{month:%Y-%m}" if month else ""

@@ -1,0 +1,179 @@
+"""From a dataset to what the page shows: one object of counts, small whatever the dataset is."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, Final
+
+from customergauge_source.exceptions import ConfigurationError
+from customergauge_source.report import queries
+from customergauge_source.report.cells import Cells, Count, number
+from customergauge_source.report.hidden import Hidden
+from customergauge_source.report.queries import Item, Slice, Span
+
+Rows = list[tuple[Any, ...]]
+Ask = Callable[[str], Rows]
+
+_VALUES: Final = 12
+"""Values of a segment that can be chosen, the most frequent ones."""
+_SLICES: Final = 150
+_MEMBERS: Final = 3_000_000
+"""Values of segments that are followed; of an account with more responses only one segment's."""
+_COMMENTS: Final = 20
+
+
+def collect(ask: Ask, tables: Collection[str], span: Span, hidden: Hidden) -> dict[str, Any]:
+    """Returns the object that the page is made of; `page.render` takes it with what it is about.
+
+    Args:
+        ask: Answers a query.
+        tables: Names of the tables that are there.
+        span: The days to look at, by `date_survey_response`.
+        hidden: What the privacy policy has hashed or dropped.
+
+    Raises:
+        ConfigurationError: The dataset has not the tables of a load.
+    """
+    if missing := [table for table in queries.TABLES if table not in tables]:
+        raise ConfigurationError(
+            f"The dataset has no table {missing[0]}: nothing was loaded into it.",
+            "Load first; or name the dataset with --dataset, the destination with --destination.",
+        )
+    cells = Cells([*_everybody(ask(queries.everybody(span)), hidden)])
+    values = _values(ask(queries.VALUES), hidden)
+    slices = [*_chosen(values)][:_SLICES]
+    kept = 0
+    if slices and cells.items:
+        rows = ask(queries.crossed(span, cells.items, slices))
+        kept = cells.add(_of_slices(rows, cells.items), len(slices))
+    return {
+        "months": cells.months,
+        "slices": [{"field": None, "value": None}, *(it._asdict() for it in slices[:kept])],
+        "left_out": [*_left_out(values, slices[:kept]), *cells.left_out()],
+        **cells.as_json(),
+        "rate": _rate(ask(queries.rate(span)), cells) if "non_responses" in tables else None,
+        "cases": _cases(ask) if "close_loop" in tables else None,
+        **_comments(ask, span, hidden),
+        "hashed": sorted(hidden.hashed),
+        "health": _health(ask, tables, cells, cells.gaps() if span == Span() else []),
+    }
+
+
+def _everybody(rows: Rows, hidden: Hidden) -> Iterator[Count]:
+    for *named, month, responses, valued, total, lowest, highest in rows:
+        item = Item(*named)
+        if not hidden.hides(item.kind):
+            yield Count.of(0, month, item, (responses, valued, total, lowest, highest))
+
+
+def _of_slices(rows: Rows, items: Sequence[Item]) -> Iterator[Count]:
+    for slice_, place, month, *counted in rows:
+        yield Count.of(int(slice_), month, items[int(place)], counted)
+
+
+def _values(rows: Rows, hidden: Hidden) -> dict[str, Counter[str]]:
+    """Returns how often each value of each segment stands in a record."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for field, reference, records in rows:
+        if not hidden.hides_segment(field):
+            counted = found[field]
+            if reference is not None:
+                counted[reference] += int(records)
+    return found
+
+
+def _chosen(values: Mapping[str, Counter[str]]) -> Iterator[Slice]:
+    """Yields the values that can be chosen, of the segment first whose values cover most."""
+    most = {field: _largest(counted) for field, counted in values.items()}
+    rows = 0
+    for field in sorted(most, key=lambda it: (-sum(most[it].values()), it)):
+        rows += sum(most[field].values())
+        if rows > _MEMBERS and rows > sum(most[field].values()):
+            return
+        yield from (Slice(field, value) for value in most[field])
+        yield Slice(field, None)
+
+
+def _largest(counted: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counted.items(), key=lambda it: (-it[1], it[0]))[:_VALUES])
+
+
+def _left_out(values: Mapping[str, Counter[str]], kept: Sequence[Slice]) -> Iterator[Any]:
+    shown = Counter(it.field for it in kept if it.value is not None)
+    for field, counted in values.items():
+        if left := len(counted) - shown[field]:
+            yield {"field": field, "values": left}
+
+
+def _rate(rows: Rows, cells: Cells) -> list[list[int]]:
+    """Returns surveys by month; those that were sent in a month without answers stand at -1."""
+    added: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    for month, delivered, responded in rows:
+        sums = added[cells.place(month)]
+        sums[0] += int(delivered)
+        sums[1] += int(responded)
+    return [[place, *sums] for place, sums in sorted(added.items())]
+
+
+def _cases(ask: Ask) -> list[dict[str, Any]]:
+    names = ("status", "cases", "hours_to_follow_up", "hours_to_close")
+    rows = sorted(ask(queries.CASES), key=lambda row: -row[1])
+    return [
+        dict(zip(names, (status, int(cases), *map(number, hours)), strict=True))
+        for status, cases, *hours in rows
+    ]
+
+
+def _comments(ask: Ask, span: Span, hidden: Hidden) -> dict[str, Any]:
+    if why := hidden.why_no_comments():
+        return {"comments": None, "comments_why": why}
+    has_names = not hidden.is_hashed("account.name")
+    rows = ask(queries.comments(span, _COMMENTS))
+    return {
+        "comments": [
+            {
+                "number_customergauge": int(cgid),
+                "date": day and f"{day}",
+                "score": int(score),
+                "account": account if has_names else None,
+                "comment": comment,
+                "language": language,
+            }
+            for cgid, day, score, account, comment, language in rows
+        ]
+    }
+
+
+def _health(ask: Ask, tables: Collection[str], cells: Cells, gaps: list[str]) -> dict[str, Any]:
+    ((last, loads),) = ask(queries.LOADS)
+    rejecting = sorted(table for table in tables if table.endswith("__rejected_values"))
+    values = ask(queries.rejected_values(rejecting)) if rejecting else []
+    records = ask(queries.REJECTED_RECORDS) if "rejected_records" in tables else []
+    rows = {name: int(records) for name, records in ask(queries.counts(sorted(tables)))}
+    return {
+        "last_load": _moment(last),
+        "loads": int(loads),
+        "responses": cells.total(),
+        "tables": rows,
+        "rejected_values": [
+            {"field": field, "reason": reason, "values": int(times)}
+            for field, reason, times in sorted(values, key=lambda row: -row[2])
+        ],
+        "rejected_records": [
+            {"resource": resource, "reason": reason, "records": int(times)}
+            for resource, reason, times in sorted(records, key=lambda row: -row[2])
+        ],
+        "deleted": rows.get("deleted_responses", 0),
+        "gaps": gaps,
+        "without_date": cells.total(without_month=True),
+        "without_score": cells.total(without_score=True),
+    }
+
+
+def _moment(value: datetime | None) -> str | None:
+    """Returns a point in time as text; without an offset it is UTC."""
+    if value is None:
+        return None
+    return f"{value.astimezone(timezone.utc) if value.tzinfo else value:%Y-%m-%d %H:%M} UTC"
