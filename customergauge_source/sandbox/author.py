@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from .cases import case_of
+from .oddities import with_oddities
 from .store import Entry
 from .surveys import answer, non_response, response
 
@@ -42,7 +43,8 @@ class Author:
         """
         first, self._written = self._written, self._written + count
         for index in range(first, first + count):
-            yield self._noted(response(index, self._seed), arrived)
+            record = with_oddities(response(index, self._seed), index, self._seed)
+            yield self._noted(record, arrived)
 
     def non_responses(self) -> Iterator[Entry]:
         """Make up the non-responses the first time, and nothing later."""
@@ -72,7 +74,8 @@ class Author:
 
     def _noted(self, record: dict[str, Any], arrived: datetime | None) -> Entry:
         """Take note of a response that may bring a case."""
-        if record["nps"] <= _MOST_OF_A_DETRACTOR:
-            cgid, answered = record["number_customergauge"], record["date_survey_response"]
+        score, answered = record["nps"], record["date_survey_response"]
+        if answered and isinstance(score, int) and score <= _MOST_OF_A_DETRACTOR:
+            cgid = record["number_customergauge"]
             self._detractors.append((cgid, answered, arrived))
         return Entry(record)
