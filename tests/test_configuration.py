@@ -85,7 +85,7 @@ def test_everything_can_come_from_the_two_files(command: Command, sandbox: Sandb
     assert sent(sandbox, "per_page") == ["50"]
     assert sent(sandbox, "with[]") == ["tags"]
     assert sent(sandbox, "filter") == [DETRACTORS_FILTER]
-    detractors = [r["number_customergauge"] for r in sandbox.records if r["nps"] <= 6]
+    detractors = [r["number_customergauge"] for r in sandbox.records if r["nps"] in range(7)]
     assert loaded(command.file) == sorted(detractors)
 
 

@@ -92,10 +92,10 @@ def test_add_filter_keeps_whole_records_and_goes_with_a_limit(
     workdir: Path, sandbox: Sandbox
 ) -> None:
     source = make_source(sandbox, per_page=50)
-    source.responses.add_limit(4).add_filter(lambda record: record["nps"] <= 6)
+    source.responses.add_limit(4).add_filter(lambda record: record["nps"] in range(7))
     make_pipeline(workdir).run(source)
 
-    kept = [record for record in sandbox.records[:200] if record["nps"] <= 6]
+    kept = [record for record in sandbox.records[:200] if record["nps"] in range(7)]
     assert differences(workdir / "customergauge.duckdb", kept) == []
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from customergauge_source.sandbox import Sandbox
-from tests.read_back import KEY, Loaded, read_back
+from tests.read_back import KEY, Loaded, Row, read_back
 from tests.support import (
     TABLES,
     Finished,
@@ -158,6 +158,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         return Run(feed, rules, sandbox.keys, tables, finished)
 
 
+def usual(run: Run) -> dict[int, Row]:
+    """Returns what is to be loaded of the records for which no rule is made, by CGID."""
+    return {
+        entry[KEY]: row_of(entry)
+        for entry in run.feed
+        if isinstance(entry, dict) and entry.get(KEY) not in (None, "x1", *run.rules)
+    }
+
+
 def test_the_command_ends_well_and_counts_what_it_rejected(run: Run) -> None:
     assert run.finished.code == 0, run.finished.err
     resource = run.finished.summary["resources"]["responses"]
@@ -165,7 +174,9 @@ def test_the_command_ends_well_and_counts_what_it_rejected(run: Run) -> None:
     assert resource["records"] == unique
     assert resource["pages"] == RESPONSES // PER_PAGE
     assert resource["rejected"] == len(PLACES) * len(NO_RECORDS)
-    assert resource["rejected_values"] == sum(len(rule.rejected) for rule in run.rules.values())
+    by_rules = sum(len(rule.rejected) for rule in run.rules.values())
+    others = sum(len(row.children.get("rejected_values", [])) for row in usual(run).values())
+    assert resource["rejected_values"] == by_rules + others
 
 
 def test_there_is_no_variant_column_no_stray_row_and_no_surprise_table(run: Run) -> None:
@@ -200,14 +211,9 @@ def test_what_is_no_record_is_kept_with_its_reason_and_its_place(run: Run) -> No
 
 
 def test_all_others_are_as_sent_and_of_the_same_cgid_the_later_one_alone(run: Run) -> None:
-    usual = {
-        entry[KEY]: row_of(entry)
-        for entry in run.feed
-        if isinstance(entry, dict) and entry.get(KEY) not in (None, "x1", *run.rules)
-    }
     loaded = run.tables.responses
-    assert {cgid: row for cgid, row in loaded.items() if cgid not in run.rules} == usual
-    assert len(loaded) == len(usual) + len(run.rules)
+    assert {cgid: row for cgid, row in loaded.items() if cgid not in run.rules} == usual(run)
+    assert len(loaded) == len(usual(run)) + len(run.rules)
     for earlier, later in TWICE:
         assert loaded[run.feed[earlier][KEY]].values["email"] == f"{later}@later.example"
 

@@ -7,6 +7,7 @@ together to records again by SQL.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import shutil
 import zlib
@@ -23,6 +24,7 @@ from tests.read_back import KEY, Row, read_back
 from tests.support import DATASET
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_REASONS = {"bigint": "not a whole number of 64 bits", "timestamp": "no such date"}
 
 
 def differences(file: Path, records: Iterable[dict[str, Any]]) -> list[str]:
@@ -30,8 +32,8 @@ def differences(file: Path, records: Iterable[dict[str, Any]]) -> list[str]:
 
     Args:
         file: The DuckDB file; nobody else holds it open.
-        records: All records that the API has delivered, oldest first, and as documented; the
-            later of two with the same CGID counts.
+        records: All records that the API has delivered, oldest first, and as the sandbox makes
+            them; the later of two with the same CGID counts.
     """
     tables = read_back(file)
     wanted = {record[KEY]: row_of(record) for record in records}
@@ -47,8 +49,11 @@ def differences(file: Path, records: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def row_of(record: dict[str, Any]) -> Row:
-    """Returns the row, with all below it, that a record as documented becomes."""
-    return _row(RESPONSES.record, record)
+    """Returns the row, with all below it, that a record as the sandbox makes it becomes."""
+    row = _row(RESPONSES.record, record)
+    if rejected := [*_rejected(RESPONSES.record, record)]:
+        row.children["rejected_values"] = rejected
+    return row
 
 
 def loaded(file: Path) -> list[int]:
@@ -101,10 +106,30 @@ def _row(shape: Shape, item: dict[str, Any]) -> Row:
 
 def _values(shape: Shape, item: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, column in shape.fields.items():
-        if (value := item.get(key)) is not None:
-            yield prefix + key, _micros(value) if column.type == "timestamp" else value
+        if (value := _taken(item.get(key), column.type)) is not None:
+            yield prefix + key, value
     for key, inner in shape.objects.items():
         yield from _values(inner, item.get(key) or {}, f"{prefix}{key}__")
+
+
+def _rejected(shape: Shape, item: dict[str, Any]) -> Iterator[Row]:
+    for key, column in shape.fields.items():
+        if (value := item.get(key)) is not None and _taken(value, column.type) is None:
+            reason = _REASONS[column.type]
+            yield Row({"field": key, "value": json.dumps(value), "reason": reason})
+
+
+def _taken(value: Any, kind: str) -> Any:
+    """Returns what the column has; None for text that is no number or no date."""
+    if kind == "text" and isinstance(value, list):
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    if kind == "bigint" and isinstance(value, str):
+        return None
+    if kind == "timestamp" and value is not None:
+        with contextlib.suppress(ValueError):
+            return _micros(value)
+        return None
+    return value
 
 
 def _micros(text: str) -> int:
