@@ -1,1 +1,1 @@
-"""The report: one page that answers what is asked of a survey first."""
+"""The report: one HTML file that shows what the customers say."""

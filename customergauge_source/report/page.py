@@ -1,0 +1,82 @@
+"""The page of the report: one HTML file that asks no server for anything.
+
+Text of the account reaches the page as JSON alone, and `page.js` shows it by `textContent`, never
+as markup. The page's policy (CSP) lets its own script and style run, known by their digests, and
+nothing else: no request, no frame, no form, no `eval` (Vega's expressions are interpreted).
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from string import Template
+from typing import Any, Final
+
+from customergauge_source.report.charts import declared
+
+CELLS: Final = ("scores", "driver_cells", "topic_cells", "question_cells")
+"""What grows with months and segments: a quarter of a million rows in a large account, of which
+packing leaves a tenth."""
+_ESCAPED: Final = {ord(it): f"\\u{ord(it):04x}" for it in "<>&\u2028\u2029"}
+
+
+def render(data: Mapping[str, Any]) -> str:
+    """Returns the text of the page.
+
+    Args:
+        data: The counts and texts to show: what `tests/fake_report.py` makes an example of.
+    """
+    script = _library() + "\n" + _part("figures.js") + "\n" + _part("page.js")
+    script = script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    style = _part("page.css")
+    meta = {name: value for name, value in data.items() if name not in CELLS}
+    return Template(_part("page.html")).substitute(
+        policy="; ".join(
+            (
+                "default-src 'none'",
+                f"script-src '{_digest(script)}'",
+                f"style-src '{_digest(style)}'",
+                "img-src data:",
+                "base-uri 'none'",
+                "form-action 'none'",
+            )
+        ),
+        style=style,
+        charts=_json(declared()),
+        data=_json(meta),
+        cells=_packed({name: data[name] for name in CELLS}),
+        script=script,
+    )
+
+
+def _part(name: str) -> str:
+    """Returns the text of a file beside this one."""
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _library() -> str:
+    """Returns the JavaScript of Vega, Vega-Lite and vega-embed."""
+    import vl_convert  # noqa: PLC0415 - an extra, which only the report needs
+
+    return vl_convert.javascript_bundle()
+
+
+def _digest(text: str) -> str:
+    """Returns how a policy names a script or a style: by its SHA-256."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _json(value: Any) -> str:
+    """Returns JSON that stays text wherever it stands in a page."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.translate(_ESCAPED)
+
+
+def _packed(value: Any) -> str:
+    """Returns JSON as gzip in base64; the same value gives the same text."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
