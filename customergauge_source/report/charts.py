@@ -37,7 +37,9 @@ class Chart(NamedTuple):
     columns: tuple[Column, ...]
     layers: tuple[Spec, ...]
     encoding: Spec
-    height: int | Spec
+    height: int
+    """In pixels; of a chart with a row for each name, of one row."""
+    rows: bool = False
 
 
 GROUPS: Final = {
@@ -52,8 +54,6 @@ CONFIG: Final[Spec] = {
     "font": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
     "background": "transparent",
     "view": {"stroke": None},
-    # The page names each chart in words, and its table holds the figures for a screen reader.
-    "aria": False,
     "axis": {
         "labelColor": "var(--quiet)",
         "titleColor": "var(--quiet)",
@@ -86,6 +86,7 @@ SCORE_COLUMNS: Final = (
 )
 MONTH: Final[Spec] = {
     "field": "date",
+    "bandPosition": 0.5,
     "timeUnit": "utcyearmonth",
     "title": None,
     "axis": {
@@ -130,7 +131,7 @@ def _by_month(field: str) -> tuple[Spec, ...]:
         {"mark": {"type": "line", "strokeWidth": 2.5, "stroke": "var(--accent)"}},
         {
             "transform": [{"filter": f"isValid(datum.{field})"}],
-            "mark": {"type": "point", "filled": True, "size": 45, "color": "var(--accent)"},
+            "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1, "color": "var(--accent)"},
         },
     )
 
@@ -138,8 +139,9 @@ def _by_month(field: str) -> tuple[Spec, ...]:
 def _target(**encoding: Any) -> Spec:
     """Returns what the pointer meets: all the height of a month, all the width of a row."""
     return {
+        "name": "target",
         "params": [{"name": "hover", "select": {"type": "point", "on": "pointerover"}}],
-        "mark": {"type": "bar", "color": "var(--ink)", "cursor": "pointer", "name": "target"},
+        "mark": {"type": "bar", "color": "var(--ink)", "cursor": "pointer"},
         "encoding": {
             "opacity": {"value": 0, "condition": {"param": "hover", "empty": False, "value": 0.07}},
             **encoding,
@@ -161,7 +163,7 @@ CHARTS: Final[dict[str, Chart]] = {
         columns=(Column("name", "Month", "text"), *SCORE_COLUMNS),
         layers=(_BAND, *_by_month("nps"), MONTH_TARGET),
         encoding={"x": MONTH, "y": _value("nps", "NPS", scale={"zero": False})},
-        height=260,
+        height=320,
     ),
     "scores": Chart(
         caption="Responses by score",
@@ -192,7 +194,7 @@ CHARTS: Final[dict[str, Chart]] = {
             },
             "y": _value("responses", "Responses", axis={"tickCount": 4, "format": ",d"}),
         },
-        height=240,
+        height=320,
     ),
     "segments": Chart(
         caption="NPS by segment",
@@ -219,8 +221,12 @@ CHARTS: Final[dict[str, Chart]] = {
             },
             ROW_TARGET,
         ),
-        encoding={"y": NAME, "x": _value("nps", "NPS", scale={"zero": False})},
-        height={"step": 28},
+        encoding={
+            "y": NAME,
+            "x": _value("nps", "NPS", scale={"zero": False}, axis={"tickCount": 6}),
+        },
+        height=28,
+        rows=True,
     ),
     "drivers": Chart(
         caption="What each driver adds to the NPS, or takes from it",
@@ -255,9 +261,15 @@ CHARTS: Final[dict[str, Chart]] = {
         ),
         encoding={
             "y": NAME,
-            "x": _value("contribution", "Points of NPS", scale={"padding": 40}),
+            "x": _value(
+                "contribution",
+                "Points of NPS",
+                scale={"padding": 40, "nice": False},
+                axis={"tickCount": 6},
+            ),
         },
-        height={"step": 30},
+        height=30,
+        rows=True,
     ),
     "topics": Chart(
         caption="Topics by sentiment",
@@ -278,11 +290,17 @@ CHARTS: Final[dict[str, Chart]] = {
                 "encoding": {
                     "x": _value(
                         "parts.start",
-                        "Responses, negative to the left, positive to the right",
+                        "← negative · positive →",
                         axis={"labels": False, "grid": False, "domain": False},
+                        scale={"range": [0, {"expr": "width - 56"}]},
                     ),
                     "x2": {"field": "parts.end"},
-                    "color": {"field": "parts.sentiment", "type": "nominal", "scale": SENTIMENTS},
+                    "color": {
+                        "field": "parts.sentiment",
+                        "type": "nominal",
+                        "scale": SENTIMENTS,
+                        "legend": {"columns": {"expr": "windowSize()[0] < 640 ? 2 : 4"}},
+                    },
                 },
             },
             {
@@ -292,7 +310,8 @@ CHARTS: Final[dict[str, Chart]] = {
             ROW_TARGET,
         ),
         encoding={"y": NAME},
-        height={"step": 30},
+        height=30,
+        rows=True,
     ),
     "questions": Chart(
         caption="Answers in numbers, by question",
@@ -312,15 +331,16 @@ CHARTS: Final[dict[str, Chart]] = {
                     "x2": {"field": "highest"},
                 },
             },
-            {"mark": {"type": "point", "filled": True, "size": 110, "color": "var(--accent)"}},
+            {"mark": {"type": "point", "filled": True, "size": 110, "opacity": 1, "color": "var(--accent)"}},
             {
                 "mark": {"type": "text", "dy": 14, "fontSize": 11},
                 "encoding": {"text": {"field": "text.average"}},
             },
             ROW_TARGET,
         ),
-        encoding={"y": LONG_NAME, "x": _value("average", None)},
-        height={"step": 56},
+        encoding={"y": LONG_NAME, "x": _value("average", None, axis={"tickCount": 6})},
+        height=56,
+        rows=True,
     ),
     "rate": Chart(
         caption="Response rate by month of sending",
@@ -335,7 +355,7 @@ CHARTS: Final[dict[str, Chart]] = {
             "x": MONTH,
             "y": _value("rate", "Responded of delivered", axis={"format": ".0%", "tickCount": 4}),
         },
-        height=180,
+        height=260,
     ),
     "cases": Chart(
         caption="Cases by status",
@@ -354,7 +374,8 @@ CHARTS: Final[dict[str, Chart]] = {
             ROW_TARGET,
         ),
         encoding={"y": NAME, "x": _value("cases", "Cases", axis={"tickCount": 4, "format": ",d"})},
-        height={"step": 30},
+        height=30,
+        rows=True,
     ),
 }
 
@@ -382,6 +403,7 @@ def declared() -> Spec:
         name: {
             "caption": chart.caption,
             "columns": [it._asdict() for it in chart.columns],
+            "step": chart.height if chart.rows else None,
             "spec": spec(chart),
         }
         for name, chart in CHARTS.items()

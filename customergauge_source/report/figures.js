@@ -99,7 +99,8 @@ function summed(rows, key) {
 function driverRows(rows, names, scored) {
   return [...summed(rows, 2)]
     .map(([driver, [responses, promoters, passives, detractors, share]]) => ({
-      name: named(names[driver], "none given"),
+      name: named(names[driver], "(none given)"),
+      isGiven: names[driver] !== null,
       contribution: scored ? (100 * share) / scored : null,
       responses, promoters, passives, detractors,
     }))

@@ -11,7 +11,7 @@
 /** More rows than this make a chart nobody reads; the table has them all. */
 const MOST_ROWS = 25;
 const LOWER = { few: "too few scores to tell", same: "no clear change", up: "up", down: "down" };
-const ARROWS = { up: "▲", down: "▼", same: "■", few: "■" };
+const SIGNS = { up: "▲", down: "▼", same: "≈", few: "≈" };
 
 const byId = (id) => document.getElementById(id);
 const parsed = (id) => JSON.parse(byId(id).textContent);
@@ -58,7 +58,13 @@ function element(tag, attributes = {}, ...children) {
 }
 
 /** Returns a text of the account, which may run from right to left, for the midst of a sentence. */
-const quoted = (text) => element("bdi", {}, text.length > 60 ? `${text.slice(0, 60)}…` : text);
+const quoted = (text) => element("bdi", {}, cut(text, 60));
+
+/** Returns a text of a bearable length. */
+function cut(text, length) {
+  const letters = [...text];
+  return letters.length > length ? `${letters.slice(0, length).join("")}…` : text;
+}
 
 /** Fills an element. */
 function put(id, ...children) {
@@ -82,19 +88,20 @@ function table(caption, columns, rows) {
 /** Makes the places of a chart and of its table. */
 async function prepare(name) {
   const { caption, spec } = charts[name];
-  const mount = element("div");
+  const mount = element("div", { "aria-hidden": "true" });
   const plot = element("div", { class: "plot", role: "img", "aria-label": `Chart: ${caption}. Its figures are in the table that follows.` }, mount);
   const scroll = element("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": `Table: ${caption}` });
   const details = element("details", { class: "rows" }, element("summary", {}, "Figures"), scroll);
   details.open = wide.matches;
-  put(name, plot, details);
+  const note = element("p", { class: "small" });
+  put(name, element("div", {}, plot, note), details);
   const { view } = await vegaEmbed(mount, spec, {
     actions: false, ast: true, defaultStyle: false, mode: "vega-lite", renderer: "svg", tooltip: showTip,
     logLevel: 1, // errors alone: Vega warns of every chart that has no rows yet
   });
   view.addEventListener("click", (_, item) => item?.datum?.pick && pick(item.datum.pick));
   new ResizeObserver(() => fit(view, plot)).observe(plot);
-  views[name] = { view, plot, scroll };
+  views[name] = { view, plot, note, scroll };
 }
 
 /** Gives a chart the width of its place. */
@@ -106,7 +113,7 @@ function fit(view, plot) {
 /** Shows rows as chart and table; without any the place is hidden. Rows of one name are told apart. */
 function show(name, rows, isDrawn = () => true, most = Infinity) {
   byId(name).hidden = !rows.length;
-  const { columns, caption } = charts[name];
+  const { columns, caption, step } = charts[name];
   const seen = new Map();
   for (const row of rows) {
     const times = (seen.get(row.name) ?? 0) + 1;
@@ -114,14 +121,13 @@ function show(name, rows, isDrawn = () => true, most = Infinity) {
     if (times > 1) row.name += ` (${times})`;
     row.text = Object.fromEntries(columns.map(({ key, kind }) => [key, written(kind, row[key])]));
   }
-  const { view, plot, scroll } = views[name];
+  const { view, plot, note, scroll } = views[name];
   const drawn = rows.filter(isDrawn);
   const kept = new Set([...drawn].sort((a, b) => weight(b) - weight(a)).slice(0, most));
   plot.hidden = !drawn.length;
   scroll.replaceChildren(table(caption, columns, rows));
-  if (rows.length && kept.size < rows.length) {
-    scroll.prepend(element("p", { class: "small" }, `The chart shows ${kept.size} of these ${rows.length}.`));
-  }
+  note.textContent = kept.size && kept.size < rows.length ? `The chart shows ${kept.size} of the ${rows.length} in the table.` : "";
+  if (step) view.height(step * Math.max(1, kept.size));
   fit(view, plot);
   return view.data("rows", drawn.filter((it) => kept.has(it))).runAsync();
 }
@@ -148,6 +154,7 @@ const NO_SCORES = "No scores in this selection.";
 function showNow(all) {
   put("nps", text.signed(all.nps));
   put("margin", all.nps === null ? "" : written("margin", all.margin));
+  put("span", last < 0 ? "" : `, ${spanName(chosen.from, chosen.to)}`);
   put("now-lead", all.nps === null ? NO_SCORES
     : `from ${text.count(all.scored)} scores` + (all.few ? ": too few for a firm figure." : "."));
   put("portal", all.nps === null ? "" : `CustomerGauge’s NPS Summary shows ${text.signed(all.portal)} for the `
@@ -173,27 +180,28 @@ function showChange() {
   const to = full.at(-1);
   const from = to - length + 1;
   if (!full.length || from - length < 0) {
-    return put("change", element("p", { class: "verdict" }, "No comparison"),
+    return put("change", element("p", { class: "verdict" }, "Nothing to compare with"),
       element("p", {}, "There are no full months to compare in this selection."));
   }
   const [now, before] = [[from, to], [from - length, from - 1]].map((span) => (
     { span, ...tally(picked("scores", chosen.slice, ...span)) }));
   const { word, difference, margin } = compared(now, before);
   const verdict = LOWER[word] ?? "nothing to compare with";
-  const line = (it) => element("p", {}, `${spanName(...it.span)}: `, element("b", {}, text.signed(it.nps)),
-    ` ${it.nps === null ? "" : written("margin", it.margin)} from ${text.count(it.scored)} scores`);
+  const line = (what, value, spread, count) => element("div", {}, element("dt", {}, what), element("dd", {},
+    element("b", {}, text.signed(value)), spread === null ? "" : ` ${written("margin", spread)}`,
+    count === undefined ? "" : element("small", {}, `${text.count(count)} scores`)));
+  const lines = [now, before].map((it) => line(spanName(...it.span), it.nps, it.margin, it.scored));
+  if (difference !== undefined) lines.push(line("Difference", difference, margin));
   return put("change",
-    element("p", { class: `verdict ${word}` }, element("span", { "aria-hidden": "true" }, ARROWS[word] ?? ""),
+    element("p", { class: `verdict ${word}` }, element("span", { "aria-hidden": "true" }, SIGNS[word] ?? ""),
       ` ${verdict[0].toUpperCase()}${verdict.slice(1)}`),
-    line(now), line(before),
-    element("p", {}, difference === undefined ? "" : "Difference: ",
-      element("b", {}, difference === undefined ? "" : text.signed(difference)),
-      difference === undefined ? "" : ` ${written("margin", margin)}`));
+    element("dl", {}, ...lines));
 }
 
 function spanName(from, to) {
   const [first, final] = [monthName(data.months[from]), monthName(data.months[to])];
-  return from === to ? first : `${first} to ${final}`;
+  if (from === to) return first;
+  return `${first.slice(-4) === final.slice(-4) ? first.slice(0, 3) : first} to ${final}`;
 }
 
 function showMonths() {
@@ -243,14 +251,15 @@ function showSegments(everybody) {
 
 function showDrivers(all) {
   const rows = driverRows(picked("driver_cells"), data.drivers, all.scored);
-  const [best, worst] = [rows[0], rows.at(-1)];
+  const given = rows.filter((it) => it.isGiven);
+  const [best, worst] = [given[0], given.at(-1)];
   if (!all.scored || !rows.length) {
     put("drivers-lead", all.scored ? "No drivers in this selection." : NO_SCORES);
     return show("drivers", []);
   }
   const parts = [];
-  if (best.contribution > 0) parts.push(" Most is added by ", quoted(best.name), ` (${text.signed(best.contribution)})`);
-  if (worst.contribution < 0) parts.push(parts.length ? ", most taken by " : " Most is taken by ", quoted(worst.name), ` (${text.signed(worst.contribution)})`);
+  if (best?.contribution > 0) parts.push(" Most is added by ", quoted(best.name), ` (${text.signed(best.contribution)})`);
+  if (worst?.contribution < 0) parts.push(parts.length ? ", most taken by " : " Most is taken by ", quoted(worst.name), ` (${text.signed(worst.contribution)})`);
   put("drivers-lead", "In points of NPS: the bars add up to ", element("b", {}, text.signed(all.nps)), ".",
     ...parts, parts.length ? "." : "");
   return show("drivers", rows, () => true, MOST_ROWS);
@@ -261,7 +270,7 @@ function showTopics() {
   const rated = rows.filter((it) => it.rated);
   const without = rows.length - rated.length;
   put("topics-lead", rows.length ? "Mentions by sentiment, those in between around the middle; at the right the "
-    + "net sentiment, from −100 to +100." + (without ? ` ${without} without any sentiment are in the table alone.` : "")
+    + "net sentiment, from −100 to +100." + (without ? ` Without any sentiment, so in the table alone: ${without}.` : "")
     : "No topics in this selection.");
   return show("topics", rows, (it) => it.rated, MOST_ROWS);
 }
@@ -310,7 +319,7 @@ function showComments() {
     const spoken = /^[a-z]{2}$/i.test(it.language ?? "") ? { lang: it.language.toLowerCase() } : {};
     return element("li", {},
       element("b", { class: "badge" }, element("span", { class: "hidden" }, "Score "), String(it.score)),
-      element("p", { dir: "auto", ...spoken }, it.comment),
+      element("p", { dir: "auto", ...spoken }, cut(it.comment, 700)),
       element("p", { class: "small" }, ...about.flatMap((part, at) => [at ? " · " : "", element("bdi", {}, part)])));
   }));
 }
@@ -371,21 +380,25 @@ async function choose(changes) {
   document.documentElement.dataset.drawn = String(Number(document.documentElement.dataset.drawn ?? 0) + 1);
 }
 
-const option = (value, label) => element("option", { value: String(value) }, label.length > 60 ? `${label.slice(0, 60)}…` : label);
+const option = (value, label) => element("option", { value: String(value) }, cut(label, 60));
+
+/** Fills what can be chosen once and for all. */
+function fillFilters() {
+  for (const id of ["from", "to"]) {
+    put(id, ...data.months.map((it, at) => option(at, monthName(it))));
+    byId(id).disabled = last < 1;
+  }
+  put("field", ...fields.map((it) => option(it, it)));
+  for (const label of document.querySelectorAll(".segment")) label.hidden = !fields.length;
+}
 
 function showFilters() {
-  const names = data.months.map((it, at) => option(at, monthName(it)));
-  put("from", ...names);
-  put("to", ...names.map((it) => it.cloneNode(true)));
-  put("field", ...fields.map((it) => option(it, it)));
   put("value", option(0, "Everybody"), ...data.slices
     .map((it, at) => [it, at])
     .filter(([it, at]) => at && it.field === chosen.field)
     .map(([it, at]) => option(at, named(it.value, "(none)"))));
   for (const id of ["from", "to", "field"]) byId(id).value = String(chosen[id]);
   byId("value").value = String(chosen.slice);
-  for (const id of ["from", "to"]) byId(id).disabled = last < 1;
-  for (const label of document.querySelectorAll(".segment")) label.hidden = !fields.length;
   showState();
 }
 
@@ -406,14 +419,13 @@ function listen() {
   byId("field").onchange = ({ target }) => choose({ field: target.value, slice: 0 });
   byId("value").onchange = ({ target }) => choose({ slice: +target.value });
   byId("reset").onclick = () => choose(everything());
-  window.addEventListener("beforeprint", () => openTables(true));
   wide.onchange = () => openTables(wide.matches);
   // On a phone the filters scroll away and what is chosen stays in sight.
   new ResizeObserver(([{ target }]) => byId("bar").style.setProperty("--tuck", `${-target.offsetHeight}px`)).observe(byId("filters"));
 }
 
-/** On a wide screen and on paper the tables stand open beside their charts. */
-const wide = window.matchMedia("(min-width: 1000px)");
+/** On a wide screen and on paper the tables stand open. */
+const wide = window.matchMedia("print, (min-width: 1000px)");
 function openTables(open) {
   for (const details of document.querySelectorAll("details.rows")) details.open = open;
 }
@@ -422,10 +434,14 @@ async function start() {
   put("made", "Dataset ", quoted(data.dataset), ` in ${data.destination}, made ${data.made_at}`);
   cells = await unpacked();
   await Promise.all(Object.keys(charts).map(prepare));
+  fillFilters();
   listen();
   showComments();
   showHealth();
   await Promise.all([showCases(), choose({})]);
 }
 
-start();
+start().catch((error) => {
+  put("state", "This browser cannot show the report: it needs one of the last three years.");
+  throw error;
+});

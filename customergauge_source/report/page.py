@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from string import Template
 from typing import Any, Final
@@ -58,6 +59,7 @@ def _part(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
+@cache
 def _library() -> str:
     """Returns the JavaScript of Vega, Vega-Lite and vega-embed."""
     import vl_convert  # noqa: PLC0415 - an extra, which only the report needs
