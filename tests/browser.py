@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from customergauge_source.report.page import render
 
 REQUIRED = "CUSTOMERGAUGE_REQUIRE_BROWSER"
-PHONE = {"width": 390, "height": 844}
-SCREEN = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+SCREEN: ViewportSize = {"width": 1280, "height": 900}
 
 
 def chromium() -> str:
@@ -54,11 +54,12 @@ class Report:
         self.page = page
         self.requests: list[str] = []
         self.errors: list[str] = []
-        page.on("request", lambda it: it.url != file.as_uri() and self.requests.append(it.url))
+        page.on("request", lambda it: self.requests.append(it.url))
         page.on("console", lambda it: self.errors.append(it.text))
         page.on("pageerror", lambda it: self.errors.append(str(it)))
         page.goto(file.as_uri())
         self._settled(1)
+        assert self.requests.pop(0) == file.as_uri()
 
     def _settled(self, times: int) -> None:
         """Waits until the page has been drawn so many times."""

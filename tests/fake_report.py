@@ -1,4 +1,4 @@
-"""Reports to draw: the data of a page, counted from made-up responses, the awkward ones included."""
+"""Reports to draw: the data of a page, counted from made-up responses, awkward ones included."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Response:
     segments: dict[str, str | None] = field(default_factory=dict)
     drivers: list[str] = field(default_factory=list)
     topics: list[tuple[str, str, str | None]] = field(default_factory=list)
-    answers: list[tuple[str, float | None]] = field(default_factory=list)
+    answers: list[tuple[str, int | None]] = field(default_factory=list)
 
 
 def month_names(count: int, *, last: tuple[int, int] = (2026, 11)) -> list[str]:
@@ -77,7 +77,7 @@ def _sentiment(chance: random.Random, score: int, topic: str) -> str | None:
 
 
 def nps(responses: Iterable[Response]) -> float | None:
-    """Returns the NPS of responses, as `contract` words it: straight from the scores."""
+    """Returns the NPS of responses, straight from the scores."""
     scores = [it.score for it in responses if it.score is not None]
     if not scores:
         return None
@@ -105,7 +105,7 @@ def report(responses: Sequence[Response], *, months: int = 19, **more: Any) -> d
     }
     scores: Counter[tuple[int, ...]] = Counter()
     cells: dict[str, dict[tuple[int, ...], list[float]]] = defaultdict(dict)
-    answered: dict[tuple[int, ...], list[float | None]] = defaultdict(list)
+    answered: dict[tuple[int, ...], list[int | None]] = defaultdict(list)
     for it in responses:
         for at, part in enumerate(slices):
             if part["field"] is not None and it.segments.get(part["field"]) != part["value"]:
@@ -140,7 +140,7 @@ def _count(cells: Any, answered: Any, it: Response, at: int, drivers: list[str |
 _GROUPS = ((9, 10), (7, 8), (0, 6))
 
 
-def _answers(found: list[float | None]) -> list[float | None]:
+def _answers(found: list[int | None]) -> list[int | None]:
     """Returns the columns of a question's cell."""
     numbers = [it for it in found if it is not None]
     if not numbers:
@@ -211,7 +211,13 @@ def usual() -> dict[str, Any]:
 
 def empty() -> dict[str, Any]:
     """Returns the data of an account without a response, of which nothing else is loaded."""
-    nothing = {"rate": None, "cases": None, "comments": None, "left_out": [], "hashed": []}
+    nothing: dict[str, Any] = {
+        "rate": None,
+        "cases": None,
+        "comments": None,
+        "left_out": [],
+        "hashed": [],
+    }
     why = "dropped by the privacy policy"
     return report([], months=0, **nothing, comments_why=why) | {
         "drivers": [],
@@ -229,8 +235,8 @@ def unscored() -> dict[str, Any]:
 
 
 def one_month() -> dict[str, Any]:
-    """Returns the data of one response in one month."""
-    return report(make_responses(1, months=1, seed=3), months=1)
+    """Returns the data of one response in one month, without anything else."""
+    return report([Response(month=0, score=3)], months=1)
 
 
 def large() -> dict[str, Any]:

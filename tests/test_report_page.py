@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser
@@ -13,10 +13,11 @@ from playwright.sync_api import Browser
 from customergauge_source.report.charts import CHARTS
 from customergauge_source.report.page import render
 from tests import fake_report
-from tests.browser import PHONE, Report, opened, started
+from tests.browser import PHONE, SCREEN, Report, opened, started
 from tests.fake_report import ARABIC, MARKUP, Response, make_responses, month_names, nps
 
 RESPONSES = make_responses()
+NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 MONTHS = month_names(19)
 
 
@@ -42,14 +43,14 @@ def report(usual: Report) -> Report:
 def signed(value: float | None) -> str:
     """Returns a figure as the page writes it."""
     if value is None:
-        return "–"
+        return NONE
     text = f"{abs(value):,.1f}"
-    return text if text == "0.0" else ("−" if value < 0 else "+") + text
+    return text if text == "0.0" else (MINUS if value < 0 else "+") + text
 
 
 def contributions(responses: Sequence[Response]) -> dict[str, str]:
     """Returns what each driver adds, straight from the responses."""
-    sums: Counter[str] = Counter()
+    sums: defaultdict[str, float] = defaultdict(float)
     scored = 0
     for it in responses:
         chosen = it.drivers or ["(none given)"]
@@ -58,7 +59,7 @@ def contributions(responses: Sequence[Response]) -> dict[str, str]:
             scored += 1
             sign = (it.score >= 9) - (it.score <= 6)
         for driver in chosen:
-            sums[driver] += sign / len(chosen)  # type: ignore[assignment]
+            sums[driver] += sign / len(chosen)
     return {driver: signed(100 * total / scored) for driver, total in sums.items()}
 
 
@@ -84,16 +85,15 @@ def test_a_plot_has_marks_whose_hover_text_is_its_table(report: Report, name: st
 
 def is_drawn(name: str, row: dict[str, str]) -> bool:
     """Returns whether a row of a table is in the chart, too."""
-    return {"topics": "Net sentiment", "questions": "Average"}.get(name, "") not in row or (
-        row[{"topics": "Net sentiment", "questions": "Average"}[name]] != "–"
-    )
+    needed = {"topics": "Net sentiment", "questions": "Average"}.get(name)
+    return needed is None or row[needed] != NONE
 
 
 def test_the_figures_of_everybody_are_those_of_the_responses(report: Report) -> None:
     assert report.text("#nps") == signed(nps(RESPONSES))
     assert report.text("#state").startswith("2,500 responses, May 2025 to Nov 2026")
     by_month = {row["Month"]: row for row in report.table("months")}
-    assert by_month["Sep 2025"]["NPS"] == "–"
+    assert by_month["Sep 2025"]["NPS"] == NONE
     october = [it for it in RESPONSES if it.month == MONTHS.index("2026-10")]
     assert by_month["Oct 2026"]["NPS"] == signed(nps(october))
     assert by_month["Oct 2026"]["Responses"] == str(len(october))
@@ -118,9 +118,11 @@ def test_choosing_a_segment_and_months_changes_everything_else(report: Report) -
     others = [it for it in RESPONSES if it.month in span and it.segments["Country"] == "NL"]
     by_country = {row["Segment"]: row["NPS"] for row in report.table("segments")}
     assert (by_country["DE"], by_country["NL"]) == (signed(nps(chosen)), signed(nps(others)))
-    answers = [value for it in chosen for title, value in it.answers if title.startswith("How")]
+    answers = [
+        value for it in chosen for title, value in it.answers if value and title.startswith("How")
+    ]
     (asked,) = (row for row in report.table("questions") if row["Question"].startswith("How"))
-    assert float(asked["Average"]) == pytest.approx(sum(map(float, filter(None, answers))) / len(answers), abs=0.006)
+    assert float(asked["Average"]) == pytest.approx(sum(answers) / len(answers), abs=0.006)
     talked = Counter(
         sentiment for it in chosen for label, _, sentiment in it.topics if label == "Delivery"
     )
@@ -170,17 +172,24 @@ def test_a_change_is_called_by_its_name(report: Report) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [None, PHONE], ids=["screen", "phone"])
-def test_nobody_is_kept_out(report: Report, scheme: Any, viewport: Any) -> None:
-    usual = report.page.viewport_size
+def test_nobody_is_kept_out(report: Report, scheme: Literal["light", "dark"]) -> None:
     report.page.emulate_media(color_scheme=scheme)
-    report.page.set_viewport_size(viewport or usual)
     try:
         assert report.violations() == []
-        assert report.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     finally:
         report.page.emulate_media(color_scheme="light")
-        report.page.set_viewport_size(usual or PHONE)
+
+
+def test_a_phone_shows_everything_in_one_column(report: Report) -> None:
+    report.page.set_viewport_size(PHONE)
+    try:
+        assert report.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        assert report.violations() == []
+        plots = report.page.locator(".plot svg:visible")
+        boxes = [plots.nth(at).bounding_box() for at in range(plots.count())]
+        assert all(it and it["x"] >= 0 and it["x"] + it["width"] <= PHONE["width"] for it in boxes)
+    finally:
+        report.page.set_viewport_size(SCREEN)
 
 
 def test_the_filters_are_reached_and_used_by_keyboard(report: Report) -> None:
@@ -201,34 +210,35 @@ def test_text_of_the_account_stays_text(report: Report) -> None:
     assert MARKUP not in report.page.content()
 
 
+def test_an_empty_account_makes_an_honest_page(browser: Browser, tmp_path: Path) -> None:
+    report = opened(browser, tmp_path, fake_report.empty())
+
+    assert report.text("#state") == "0 responses, everybody"
+    assert report.text("#nps") == NONE
+    assert report.text("#now-lead") == "No scores in this selection."
+    assert not report.page.locator("svg:visible").count()
+    assert report.text("#comments-lead") == "Not shown: dropped by the privacy policy."
+    assert "non_responses" in report.text("#rate-lead")
+    assert "close_loop" in report.text("#cases-lead")
+    assert (report.requests, report.errors, report.violations()) == ([], [], [])
+
+
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "told", "score"),
     [
-        (fake_report.empty, "0 responses, everybody"),
-        (fake_report.unscored, "40 responses"),
-        (fake_report.one_month, "1 response, Nov 2026"),
+        (fake_report.unscored, "40 responses", NONE),
+        (fake_report.one_month, "1 response, Nov 2026", f"{MINUS}100.0"),
     ],
 )
 def test_little_data_makes_an_honest_page(
-    browser: Browser, tmp_path: Path, make: Callable[[], dict[str, Any]], told: str
+    browser: Browser, tmp_path: Path, make: Callable[[], dict[str, Any]], told: str, score: str
 ) -> None:
     report = opened(browser, tmp_path, make())
 
     assert report.text("#state").startswith(told)
-    if make is not fake_report.one_month:
-        assert report.text("#nps") == "–"
-        assert report.text("#now-lead") == "No scores in this selection."
+    assert report.text("#nps") == score
     assert report.text(".verdict") == "Nothing to compare with"
-    assert (report.requests, report.errors, report.violations()) == ([], [], [])
-
-
-def test_what_is_not_loaded_or_not_shown_is_said(browser: Browser, tmp_path: Path) -> None:
-    report = opened(browser, tmp_path, fake_report.empty())
-
-    assert report.text("#comments-lead") == "Not shown: dropped by the privacy policy."
-    assert "non_responses" in report.text("#rate-lead")
-    assert "close_loop" in report.text("#cases-lead")
-    assert not report.page.locator("svg:visible").count()
+    assert (report.requests, report.errors) == ([], [])
 
 
 def test_a_large_account_is_small_and_quick(browser: Browser, tmp_path: Path) -> None:

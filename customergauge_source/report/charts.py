@@ -1,168 +1,53 @@
-"""The charts of the report: what each shows, as Vega-Lite and as the columns of its table.
-
-Vega-Lite is kept by the people of the University of Washington's data group, has been stable for
-ten years, draws SVG (so that a print is sharp) and hovers, resizes and sorts by itself. Its specs
-are JSON, so they are plain dicts here: Altair would be a second language for the same words, and
-brings a dozen packages. Only `vl-convert-python` is needed, which holds the JavaScript of Vega,
-Vega-Lite and vega-embed as one script, for a page that asks no server for anything.
-
-A colour is always a CSS variable of `page.css`: the SVG then follows light, dark and print by
-itself, and no chart is drawn twice.
-
-`page.js` makes the rows. Each has what the spec draws, and under `text` the same figures as a
-person reads them: the table and the hover text both show those, so they cannot differ.
-"""
+"""The charts of the report, in the order in which the page shows them."""
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-Spec = dict[str, Any]
+from customergauge_source.report.chart import Chart, Column
+from customergauge_source.report.marks import (
+    ACCENT,
+    COLUMN_TARGET,
+    LONG_NAME,
+    MONTH,
+    NAME,
+    ROW_TARGET,
+    by_month,
+    colours,
+    label,
+    mark,
+    value,
+    when,
+)
 
-
-class Column(NamedTuple):
-    """A column of a chart's table, and a line of its hover text."""
-
-    key: str
-    """The field of a row."""
-    title: str
-    kind: str = "count"
-    """How it is written: text, count, signed, margin, number, percent."""
-
-
-class Chart(NamedTuple):
-    """A chart and its table."""
-
-    caption: str
-    columns: tuple[Column, ...]
-    layers: tuple[Spec, ...]
-    encoding: Spec
-    height: int
-    """In pixels; of a chart with a row for each name, of one row."""
-    rows: bool = False
-
-
-GROUPS: Final = {
-    "domain": ["Detractors", "Passives", "Promoters"],
-    "range": ["var(--detractor)", "var(--passive)", "var(--promoter)"],
-}
-SENTIMENTS: Final = {
-    "domain": ["Negative", "Mixed", "Neutral", "Positive"],
-    "range": ["var(--detractor)", "var(--mixed)", "var(--passive)", "var(--promoter)"],
-}
-CONFIG: Final[Spec] = {
-    "font": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
-    "background": "transparent",
-    "view": {"stroke": None},
-    "axis": {
-        "labelColor": "var(--quiet)",
-        "titleColor": "var(--quiet)",
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-        "gridColor": "var(--line)",
-        "domainColor": "var(--line)",
-        "ticks": False,
-        "labelPadding": 8,
-    },
-    "legend": {
-        "orient": "top",
-        "title": None,
-        "labelColor": "var(--ink)",
-        "labelFontSize": 12,
-        "symbolType": "square",
-    },
-    "text": {"color": "var(--ink)", "fontSize": 12},
-    "rule": {"color": "var(--quiet)"},
-    "scale": {"bandPaddingInner": 0.3},
-}
-SCORE_COLUMNS: Final = (
-    Column("responses", "Responses"),
-    Column("nps", "NPS", "signed"),
-    Column("margin", "Margin", "margin"),
+_GROUPS: Final = (
     Column("promoters", "Promoters"),
     Column("passives", "Passives"),
     Column("detractors", "Detractors"),
 )
-MONTH: Final[Spec] = {
-    "field": "date",
-    "bandPosition": 0.5,
-    "timeUnit": "utcyearmonth",
-    "title": None,
-    "axis": {
-        "format": "%b %Y",
-        "grid": False,
-        "labelOverlap": True,
-        "tickCount": {"interval": "month", "step": 1},
-    },
-}
-NAME: Final[Spec] = {
-    "field": "name",
-    "type": "nominal",
-    "sort": None,
-    "title": None,
-    "axis": {
-        "domain": False,
-        "labelColor": "var(--ink)",
-        "labelLimit": {"expr": "windowSize()[0] < 640 ? 110 : 200"},
-    },
-}
-# Titles of questions are sentences: they stand over their row.
-LONG_NAME: Final[Spec] = NAME | {
-    "axis": NAME["axis"]
-    | {
-        "labelAlign": "left",
-        "labelPadding": 0,
-        "labelOffset": -14,
-        "labelLimit": {"expr": "width"},
-    },
-}
-ZERO: Final[Spec] = {"mark": {"type": "rule"}, "encoding": {"x": {"datum": 0}, "y": None}}
-
-
-def _value(field: str, title: str | None, **more: Any) -> Spec:
-    """Returns the encoding of a figure by position."""
-    return {"field": field, "type": "quantitative", "title": title, **more}
-
-
-def _by_month(field: str) -> tuple[Spec, ...]:
-    """Returns a line with a dot a month; a month without the figure is a gap."""
-    return (
-        {"mark": {"type": "line", "strokeWidth": 2.5, "stroke": "var(--accent)"}},
-        {
-            "transform": [{"filter": f"isValid(datum.{field})"}],
-            "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1, "color": "var(--accent)"},
-        },
-    )
-
-
-def _target(**encoding: Any) -> Spec:
-    """Returns what the pointer meets: all the height of a month, all the width of a row."""
-    return {
-        "name": "target",
-        "params": [{"name": "hover", "select": {"type": "point", "on": "pointerover"}}],
-        "mark": {"type": "bar", "color": "var(--ink)", "cursor": "pointer"},
-        "encoding": {
-            "opacity": {"value": 0, "condition": {"param": "hover", "empty": False, "value": 0.07}},
-            **encoding,
-        },
-    }
-
-
-MONTH_TARGET: Final = _target(y={"value": 0}, y2={"value": "height"})
-ROW_TARGET: Final = _target(x={"value": 0}, x2={"value": "width"})
-_BAND: Final[Spec] = {
-    "mark": {"type": "area", "color": "var(--accent)", "opacity": 0.18},
-    "encoding": {"y": _value("low", "NPS"), "y2": {"field": "high"}},
-}
-_SURE: Final[Spec] = {"test": "datum.few", "value": "var(--paper)"}
+_SCORE: Final = (
+    Column("responses", "Responses"),
+    Column("nps", "NPS", "signed"),
+    Column("margin", "Margin", "margin"),
+    *_GROUPS,
+)
+_COUNTS: Final = {"tickCount": 4, "format": ",d"}
 
 CHARTS: Final[dict[str, Chart]] = {
     "months": Chart(
         caption="NPS by month",
-        columns=(Column("name", "Month", "text"), *SCORE_COLUMNS),
-        layers=(_BAND, *_by_month("nps"), MONTH_TARGET),
-        encoding={"x": MONTH, "y": _value("nps", "NPS", scale={"zero": False})},
+        columns=(Column("name", "Month", "text"), *_SCORE),
+        encoding={"x": MONTH, "y": value("nps", "NPS", scale={"zero": False})},
+        layers=(
+            mark(
+                "area",
+                {"y": value("low", "NPS"), "y2": {"field": "high"}},
+                opacity=0.18,
+                color=ACCENT,
+            ),
+            *by_month("nps"),
+            COLUMN_TARGET,
+        ),
         height=320,
     ),
     "scores": Chart(
@@ -173,58 +58,56 @@ CHARTS: Final[dict[str, Chart]] = {
             Column("responses", "Responses"),
             Column("share", "Share", "percent"),
         ),
-        layers=(
-            {
-                "mark": {"type": "bar", "cornerRadiusEnd": 3},
-                "encoding": {"color": {"field": "group", "type": "nominal", "scale": GROUPS}},
-            },
-            {
-                "mark": {"type": "text", "dy": -8, "fontSize": 11},
-                "encoding": {"text": {"field": "label"}},
-            },
-            _target(y={"value": 0}, y2={"value": "height"}),
-        ),
         encoding={
-            "x": {
-                "field": "name",
-                "type": "nominal",
-                "sort": None,
-                "title": "Score",
-                "axis": {"labelAngle": 0},
-            },
-            "y": _value("responses", "Responses", axis={"tickCount": 4, "format": ",d"}),
+            "x": NAME | {"title": "Score", "axis": {"labelAngle": 0}},
+            "y": value("responses", "Responses", axis=_COUNTS),
         },
+        layers=(
+            mark(
+                "bar",
+                {
+                    "color": colours(
+                        "group", Detractors="detractor", Passives="passive", Promoters="promoter"
+                    )
+                },
+                cornerRadiusEnd=3,
+            ),
+            label("label", dy=-8, fontSize=11),
+            COLUMN_TARGET,
+        ),
         height=320,
     ),
     "segments": Chart(
         caption="NPS by segment",
-        columns=(Column("name", "Segment", "text"), *SCORE_COLUMNS),
+        columns=(Column("name", "Segment", "text"), *_SCORE),
+        encoding={"y": NAME, "x": value("nps", "NPS", scale={"zero": False})},
         layers=(
-            {
-                "mark": {"type": "rule", "strokeDash": [4, 4]},
-                "encoding": {"x": {"field": "overall", "aggregate": "max"}, "y": None},
-            },
-            {
-                "mark": {"type": "rule", "strokeWidth": 3, "color": "var(--accent)"},
-                "encoding": {
-                    "x": _value("low", "NPS"),
+            mark(
+                "rule",
+                {"x": {"field": "overall", "aggregate": "max"}, "y": None},
+                strokeDash=[4, 4],
+            ),
+            mark(
+                "rule",
+                {
+                    "x": value("low", "NPS"),
                     "x2": {"field": "high"},
-                    "opacity": {"value": 0.2, "condition": {"test": "datum.chosen", "value": 0.5}},
+                    "opacity": when("datum.chosen", 0.5, 0.2),
                 },
-            },
-            {
-                "mark": {"type": "point", "size": 90, "opacity": 1, "stroke": "var(--accent)"},
-                "encoding": {
-                    "fill": {"value": "var(--accent)", "condition": _SURE},
-                    "opacity": {"value": 0.35, "condition": {"test": "datum.chosen", "value": 1}},
+                strokeWidth=3,
+                color=ACCENT,
+            ),
+            mark(
+                "point",
+                {
+                    "fill": when("datum.few", "var(--paper)", ACCENT),
+                    "opacity": when("datum.chosen", 1, 0.35),
                 },
-            },
+                size=90,
+                stroke=ACCENT,
+            ),
             ROW_TARGET,
         ),
-        encoding={
-            "y": NAME,
-            "x": _value("nps", "NPS", scale={"zero": False}, axis={"tickCount": 6}),
-        },
         height=28,
         rows=True,
     ),
@@ -234,40 +117,23 @@ CHARTS: Final[dict[str, Chart]] = {
             Column("name", "Driver", "text"),
             Column("contribution", "Adds", "signed"),
             Column("responses", "Responses"),
-            Column("promoters", "Promoters"),
-            Column("passives", "Passives"),
-            Column("detractors", "Detractors"),
-        ),
-        layers=(
-            {
-                "mark": {"type": "bar", "cornerRadiusEnd": 3},
-                "encoding": {
-                    "color": {
-                        "value": "var(--promoter)",
-                        "condition": {"test": "datum.contribution < 0", "value": "var(--detractor)"},
-                    }
-                },
-            },
-            ZERO,
-            *(
-                {
-                    "transform": [{"filter": f"datum.contribution {sign} 0"}],
-                    "mark": {"type": "text", "align": align, "dx": away},
-                    "encoding": {"text": {"field": "text.contribution"}},
-                }
-                for sign, align, away in ((">=", "left", 6), ("<", "right", -6))
-            ),
-            ROW_TARGET,
+            *_GROUPS,
         ),
         encoding={
             "y": NAME,
-            "x": _value(
-                "contribution",
-                "Points of NPS",
-                scale={"padding": 40, "nice": False},
-                axis={"tickCount": 6},
-            ),
+            "x": value("contribution", "Points of NPS", scale={"padding": 40, "nice": False}),
         },
+        layers=(
+            mark(
+                "bar",
+                {"color": when("datum.contribution < 0", "var(--detractor)", "var(--promoter)")},
+                cornerRadiusEnd=3,
+            ),
+            mark("rule", {"x": {"datum": 0}, "y": None}),
+            label("text.contribution", where="datum.contribution >= 0", align="left", dx=6),
+            label("text.contribution", where="datum.contribution < 0", align="right", dx=-6),
+            ROW_TARGET,
+        ),
         height=30,
         rows=True,
     ),
@@ -283,33 +149,31 @@ CHARTS: Final[dict[str, Chart]] = {
             Column("positive", "Positive"),
             Column("without", "Without"),
         ),
+        encoding={"y": NAME},
         layers=(
-            {
-                "transform": [{"flatten": ["parts"]}],
-                "mark": {"type": "bar"},
-                "encoding": {
-                    "x": _value(
+            mark(
+                "bar",
+                {
+                    "x": value(
                         "parts.start",
                         "← negative · positive →",
                         axis={"labels": False, "grid": False, "domain": False},
                         scale={"range": [0, {"expr": "width - 56"}]},
                     ),
                     "x2": {"field": "parts.end"},
-                    "color": {
-                        "field": "parts.sentiment",
-                        "type": "nominal",
-                        "scale": SENTIMENTS,
-                        "legend": {"columns": {"expr": "windowSize()[0] < 640 ? 2 : 4"}},
-                    },
+                    "color": colours(
+                        "parts.sentiment",
+                        Negative="detractor",
+                        Mixed="mixed",
+                        Neutral="passive",
+                        Positive="promoter",
+                    ),
                 },
-            },
-            {
-                "mark": {"type": "text", "align": "right"},
-                "encoding": {"x": {"value": "width"}, "text": {"field": "text.net"}},
-            },
+            )
+            | {"transform": [{"flatten": ["parts"]}]},
+            label("text.net", {"x": {"value": "width"}}, align="right"),
             ROW_TARGET,
         ),
-        encoding={"y": NAME},
         height=30,
         rows=True,
     ),
@@ -323,22 +187,19 @@ CHARTS: Final[dict[str, Chart]] = {
             Column("numeric", "In numbers"),
             Column("answers", "Answers"),
         ),
+        encoding={"y": LONG_NAME, "x": value("average")},
         layers=(
-            {
-                "mark": {"type": "rule", "strokeWidth": 6, "strokeCap": "round", "opacity": 0.25},
-                "encoding": {
-                    "x": _value("lowest", "Lowest, average and highest answer"),
-                    "x2": {"field": "highest"},
-                },
-            },
-            {"mark": {"type": "point", "filled": True, "size": 110, "opacity": 1, "color": "var(--accent)"}},
-            {
-                "mark": {"type": "text", "dy": 14, "fontSize": 11},
-                "encoding": {"text": {"field": "text.average"}},
-            },
+            mark(
+                "rule",
+                {"x": value("lowest"), "x2": {"field": "highest"}},
+                strokeWidth=6,
+                strokeCap="round",
+                opacity=0.25,
+            ),
+            mark("point", filled=True, size=110, opacity=1, color=ACCENT),
+            label("text.average", dy=14, fontSize=11),
             ROW_TARGET,
         ),
-        encoding={"y": LONG_NAME, "x": _value("average", None, axis={"tickCount": 6})},
         height=56,
         rows=True,
     ),
@@ -350,11 +211,11 @@ CHARTS: Final[dict[str, Chart]] = {
             Column("delivered", "Delivered"),
             Column("responded", "Responded"),
         ),
-        layers=(*_by_month("rate"), MONTH_TARGET),
         encoding={
             "x": MONTH,
-            "y": _value("rate", "Responded of delivered", axis={"format": ".0%", "tickCount": 4}),
+            "y": value("rate", "Responded of delivered", axis={"format": ".0%", "tickCount": 4}),
         },
+        layers=(*by_month("rate"), COLUMN_TARGET),
         height=260,
     ),
     "cases": Chart(
@@ -365,46 +226,13 @@ CHARTS: Final[dict[str, Chart]] = {
             Column("hours_to_follow_up", "Hours to follow-up", "number"),
             Column("hours_to_close", "Hours to close", "number"),
         ),
+        encoding={"y": NAME, "x": value("cases", "Cases", axis=_COUNTS)},
         layers=(
-            {"mark": {"type": "bar", "color": "var(--accent)", "cornerRadiusEnd": 3}},
-            {
-                "mark": {"type": "text", "align": "left", "dx": 6},
-                "encoding": {"text": {"field": "text.cases"}},
-            },
+            mark("bar", color=ACCENT, cornerRadiusEnd=3),
+            label("text.cases", align="left", dx=6),
             ROW_TARGET,
         ),
-        encoding={"y": NAME, "x": _value("cases", "Cases", axis={"tickCount": 4, "format": ",d"})},
         height=30,
         rows=True,
     ),
 }
-
-
-def spec(chart: Chart) -> Spec:
-    """Returns the Vega-Lite spec of a chart; its rows come from the page, under `rows`."""
-    tooltip = [{"field": f"text.{it.key}", "title": it.title} for it in chart.columns]
-    *drawn, target = chart.layers
-    target = target | {"encoding": target["encoding"] | {"tooltip": tooltip}}
-    return {
-        "data": {"name": "rows"},
-        "width": 300,
-        "height": chart.height,
-        "autosize": {"type": "fit-x", "contains": "padding"},
-        "padding": 4,
-        "encoding": chart.encoding,
-        "layer": [*drawn, target],
-        "config": CONFIG,
-    }
-
-
-def declared() -> Spec:
-    """Returns all charts as the page takes them."""
-    return {
-        name: {
-            "caption": chart.caption,
-            "columns": [it._asdict() for it in chart.columns],
-            "step": chart.height if chart.rows else None,
-            "spec": spec(chart),
-        }
-        for name, chart in CHARTS.items()
-    }
