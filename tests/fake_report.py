@@ -251,25 +251,18 @@ def large() -> dict[str, Any]:
         "topics": [{"label": f"Topic {at}", "type": "topic"} for at in range(topics)],
         "questions": [f"Question {at}?" for at in range(questions)],
     }
-    few = [chance.randrange(1, 40) for _ in range(1009)]
-    data["scores"] = [
-        [*place, score, few[(7 * at + score) % 1009]]
-        for at, place in enumerate(places)
-        for score in range(-1, 11)
-    ]
+
+    def some(count: int) -> list[int]:
+        return [int(40 * chance.random()) for _ in range(count)]
+
+    data["scores"] = [[*it, score, *some(1)] for it in places for score in range(-1, 11)]
     data["driver_cells"] = [
-        [*place, it, *(few[(at + 5 * it + k) % 1009] for k in range(4)), few[at % 1009] / 3]
-        for at, place in enumerate(places)
-        for it in range(drivers)
+        [*it, driver, *some(4), chance.randrange(-60, 60) / 3]
+        for it in places
+        for driver in range(drivers)
     ]
-    data["topic_cells"] = [
-        [*place, it, *(few[(at + 3 * it + k) % 1009] for k in range(6))]
-        for at, place in enumerate(places)
-        for it in range(topics)
-    ]
+    data["topic_cells"] = [[*it, topic, *some(6)] for it in places for topic in range(topics)]
     data["question_cells"] = [
-        [*place, it, few[at % 1009], few[at % 1009], 7 * few[at % 1009], 1, 10]
-        for at, place in enumerate(places)
-        for it in range(questions)
+        [*it, at, 9, *some(2), 1, 9] for it in places for at in range(questions)
     ]
     return data

@@ -133,6 +133,19 @@ def test_choosing_a_segment_and_months_changes_everything_else(report: Report) -
     }
 
 
+def test_the_rows_of_a_plot_stand_in_the_order_of_its_table(report: Report) -> None:
+    for country in ("UK", "NL"):
+        report.choose(field="Country", value=country)
+        for name in ("segments", "drivers"):
+            names = [next(iter(row.values())) for row in report.table(name)]
+            labels = report.page.locator(f"#{name} .role-axis-label text").evaluate_all(
+                """labels => labels.map(it => [it.getBoundingClientRect().top, it.textContent])
+                .sort((one, other) => one[0] - other[0]).map(it => it[1])"""
+            )
+            short = [it for it in names if len(it) < 20]
+            assert [it for it in labels if it in short] == short
+
+
 def test_a_click_on_a_month_chooses_it_and_a_second_one_lets_it_go(report: Report) -> None:
     report.click("#months .target_marks path", at=2)
     assert "Jul 2025" in report.text("#state")

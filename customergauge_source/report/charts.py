@@ -31,7 +31,7 @@ _SCORE: Final = (
     Column("margin", "Margin", "margin"),
     *_GROUPS,
 )
-_COUNTS: Final = {"tickCount": 4, "format": ",d"}
+_COUNTS: Final = {"tickCount": 4, "tickMinStep": 1, "format": ",d"}
 
 CHARTS: Final[dict[str, Chart]] = {
     "months": Chart(
@@ -121,7 +121,7 @@ CHARTS: Final[dict[str, Chart]] = {
         ),
         encoding={
             "y": NAME,
-            "x": value("contribution", "Points of NPS", scale={"padding": 40, "nice": False}),
+            "x": value("contribution", "Points of NPS", scale={"padding": 52, "nice": False}),
         },
         layers=(
             mark(

@@ -114,7 +114,9 @@ MONTH: Final[Spec] = {
         "tickCount": {"interval": "month", "step": 1},
     },
 }
-_ROW: Final[Spec] = {"field": "name", "type": "nominal", "sort": None, "title": None}
+# Without a sort Vega keeps the order in which it first met a name, in an earlier selection.
+_ORDER: Final[Spec] = {"field": "order", "op": "min"}
+_ROW: Final[Spec] = {"field": "name", "type": "nominal", "sort": _ORDER, "title": None}
 _ROW_AXIS: Final[Spec] = {"domain": False, "labelColor": "var(--ink)"}
 NAME: Final[Spec] = _ROW | {"axis": _ROW_AXIS | {"labelLimit": {"expr": f"{_NARROW} ? 110 : 200"}}}
 # Titles of questions are sentences: they stand over their row.

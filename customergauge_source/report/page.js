@@ -29,14 +29,14 @@ function everything() {
   return { from: 0, to: last, field: fields[0] ?? null, slice: 0 };
 }
 
-/** Returns the packed cells, by kind and slice. */
+/** Returns the packed cells, by kind and slice; they come as columns, which pack best. */
 async function unpacked() {
   const bytes = Uint8Array.from(atob(byId("cells-packed").textContent), (it) => it.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const found = JSON.parse(await new Response(stream).text());
-  return Object.fromEntries(Object.entries(found).map(([kind, rows]) => {
+  return Object.fromEntries(Object.entries(found).map(([kind, columns]) => {
     const slices = data.slices.map(() => []);
-    for (const row of rows) slices[row[0]].push(row);
+    for (const [at, slice] of (columns[0] ?? []).entries()) slices[slice].push(columns.map((it) => it[at]));
     return [kind, slices];
   }));
 }
@@ -115,7 +115,8 @@ function show(name, rows, isDrawn = () => true, most = Infinity) {
   byId(name).hidden = !rows.length;
   const { columns, caption, step } = charts[name];
   const seen = new Map();
-  for (const row of rows) {
+  for (const [order, row] of rows.entries()) {
+    row.order = order;
     const times = (seen.get(row.name) ?? 0) + 1;
     seen.set(row.name, times);
     if (times > 1) row.name += ` (${times})`;
@@ -148,6 +149,7 @@ function showTip(_, event, __, lines) {
 
 // ---- Sections ----
 
+const counted = (count, what) => `${written("count", count)} ${what}${count === 1 ? "" : "s"}`;
 const text = { signed: (it) => written("signed", it), count: (it) => written("count", it) };
 const NO_SCORES = "No scores in this selection.";
 
@@ -156,19 +158,19 @@ function showNow(all) {
   put("margin", all.nps === null ? "" : written("margin", all.margin));
   put("span", last < 0 ? "" : `, ${spanName(chosen.from, chosen.to)}`);
   put("now-lead", all.nps === null ? NO_SCORES
-    : `from ${text.count(all.scored)} scores` + (all.few ? ": too few for a firm figure." : "."));
+    : `from ${counted(all.scored, "score")}` + (all.few ? ": too few for a firm figure." : "."));
   put("portal", all.nps === null ? "" : `CustomerGauge’s NPS Summary shows ${text.signed(all.portal)} for the `
-    + `same customers: it divides by all ${text.count(all.responses)} responses, this page by the `
-    + `${text.count(all.scored)} that gave a score.`);
+    + `same customers: it divides by all responses (${text.count(all.responses)}), this page by those `
+    + `with a score (${text.count(all.scored)}).`);
   byId("groups").hidden = !all.scored;
-  put("groups", ...["Promoters", "Passives", "Detractors"].map((group) => {
-    const count = all[group.toLowerCase()];
-    const part = element("div", { class: `group ${group.toLowerCase()}` },
-      element("span", {}, group), element("b", {}, written("percent", ratio(count, all.scored))),
-      element("small", {}, text.count(count)));
-    part.style.setProperty("--share", String(ratio(count, all.scored)));
-    return part;
-  }));
+  const groups = ["promoters", "passives", "detractors"];
+  const parts = groups.map((group) => element("div", { class: group }));
+  for (const [at, group] of groups.entries()) parts[at].style.flexGrow = String(all[group]);
+  put("groups", element("div", { class: "split", "aria-hidden": "true" }, ...parts),
+    element("dl", {}, ...groups.map((group) => element("div", { class: group },
+      element("dt", {}, group[0].toUpperCase() + group.slice(1)),
+      element("dd", {}, element("b", {}, written("percent", ratio(all[group], all.scored))),
+        " ", element("small", {}, text.count(all[group])))))));
   showChange();
 }
 
@@ -189,7 +191,7 @@ function showChange() {
   const verdict = LOWER[word] ?? "nothing to compare with";
   const line = (what, value, spread, count) => element("div", {}, element("dt", {}, what), element("dd", {},
     element("b", {}, text.signed(value)), spread === null ? "" : ` ${written("margin", spread)}`,
-    count === undefined ? "" : element("small", {}, `${text.count(count)} scores`)));
+    count === undefined ? "" : element("small", {}, counted(count, "score"))));
   const lines = [now, before].map((it) => line(spanName(...it.span), it.nps, it.margin, it.scored));
   if (difference !== undefined) lines.push(line("Difference", difference, margin));
   return put("change",
@@ -390,6 +392,7 @@ function fillFilters() {
   }
   put("field", ...fields.map((it) => option(it, it)));
   for (const label of document.querySelectorAll(".segment")) label.hidden = !fields.length;
+  byId("filters").hidden = last < 0 && !fields.length;
 }
 
 function showFilters() {
@@ -407,7 +410,7 @@ function showState() {
   const { responses } = tally(picked("scores"));
   const undated = picked("scores").filter((row) => row[1] < 0).reduce((sum, row) => sum + row[3], 0);
   const slice = data.slices[chosen.slice];
-  put("state", element("b", {}, `${text.count(responses)} ${responses === 1 ? "response" : "responses"}`),
+  put("state", element("b", {}, counted(responses, "response")),
     last < 0 ? "" : `, ${spanName(chosen.from, chosen.to)}`,
     undated ? ` (${text.count(undated)} without a date included)` : "", ", ",
     ...(chosen.slice ? [quoted(slice.field), " = ", quoted(named(slice.value, "(none)"))] : ["everybody"]));
@@ -421,7 +424,7 @@ function listen() {
   byId("reset").onclick = () => choose(everything());
   wide.onchange = () => openTables(wide.matches);
   // On a phone the filters scroll away and what is chosen stays in sight.
-  new ResizeObserver(([{ target }]) => byId("bar").style.setProperty("--tuck", `${-target.offsetHeight}px`)).observe(byId("filters"));
+  new ResizeObserver(() => byId("bar").style.setProperty("--tuck", `${-byId("state").offsetTop}px`)).observe(byId("filters"));
 }
 
 /** On a wide screen and on paper the tables stand open. */

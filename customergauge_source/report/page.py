@@ -20,8 +20,8 @@ from typing import Any, Final
 from customergauge_source.report.charts import CHARTS
 
 CELLS: Final = ("scores", "driver_cells", "topic_cells", "question_cells")
-"""What grows with months and segments: a quarter of a million rows in a large account, of which
-packing leaves a tenth."""
+"""What grows with months and segments: 300,000 rows in a large account. As columns they pack to a
+tenth of the space that they take as rows."""
 _ESCAPED: Final = {ord(it): f"\\u{ord(it):04x}" for it in "<>&\u2028\u2029"}
 
 
@@ -49,7 +49,7 @@ def render(data: Mapping[str, Any]) -> str:
         style=style,
         charts=_json({name: chart.declared() for name, chart in CHARTS.items()}),
         data=_json(meta),
-        cells=_packed({name: data[name] for name in CELLS}),
+        cells=_packed({name: [*zip(*data[name], strict=True)] for name in CELLS}),
         script=script,
     )
 
