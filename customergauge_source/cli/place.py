@@ -26,8 +26,9 @@ def make_pipeline(
     is_sandbox: bool,
     folder: str,
     progress: Collector,
+    is_spare: bool = True,
 ) -> Pipeline:
-    """Returns the pipeline, whose working directory lies in a folder."""
+    """Returns the pipeline, whose working directory lies in a folder; DuckDB spares memory in it."""
     import dlt
 
     from customergauge_source.dlt_bridge.refusals import check_destination
@@ -38,7 +39,9 @@ def make_pipeline(
     usual = f"{NAME}_data" if is_file else f"{name}_data"
     pipeline: Pipeline = dlt.pipeline(
         pipeline_name=name,
-        destination=_duckdb(name, is_sandbox=is_sandbox) if is_file else destination,
+        destination=_duckdb(name, is_sandbox=is_sandbox, is_spare=is_spare)
+        if is_file
+        else destination,
         dataset_name=dataset or usual,
         pipelines_dir=folder,
         progress=progress,
@@ -47,12 +50,12 @@ def make_pipeline(
     return pipeline
 
 
-def _duckdb(name: str, *, is_sandbox: bool) -> Any:  # noqa: ANN401 - dlt's destinations have no base
+def _duckdb(name: str, *, is_sandbox: bool, is_spare: bool) -> Any:  # noqa: ANN401 - dlt's destinations have no base
     """Returns DuckDB; its file lies in the working directory unless the configuration moves it."""
     import dlt
 
     place = "destination.duckdb.credentials"
-    if dlt.config.get(f"{place}.global_config") is None:
+    if is_spare and dlt.config.get(f"{place}.global_config") is None:
         # Otherwise DuckDB takes most of the machine's memory as the table grows; it can spill.
         limit = {"memory_limit": f"{128 * max(2, os.cpu_count() or 1)}MB"}
         os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] = json.dumps(limit)

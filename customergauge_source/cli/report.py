@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from dlt import Pipeline
 
 _OUTPUT = "customergauge_report.html"
+_ANOTHER_FILE = "Name another file with --output, or make room for it."
 _DESTINATIONS = "duckdb, postgres, bigquery, snowflake"
 
 
@@ -80,9 +82,9 @@ def _parse(arguments: Sequence[str] | None) -> Options:
 def _run(options: Options) -> None:
     from dlt.common.runtime.collector import NULL_COLLECTOR
 
-    from customergauge_source.report.page import check_installed, render
+    from customergauge_source.report.page import render
 
-    check_installed()
+    _check_installed()
     _check_output(options.output)
     with tempfile.TemporaryDirectory() as folder:
         pipeline = make_pipeline(
@@ -91,6 +93,7 @@ def _run(options: Options) -> None:
             is_sandbox=options.sandbox,
             folder=folder,
             progress=NULL_COLLECTOR,
+            is_spare=False,
         )
         process.settled()
         data = _collect(pipeline, options)
@@ -116,6 +119,18 @@ def _collect(pipeline: Pipeline, options: Options) -> dict[str, Any]:
         return about | collect(dataset.ask, dataset.tables, span, Hidden.of(dataset.policy))
 
 
+def _check_installed() -> None:
+    """Checks that what draws the charts is installed, which loading does not need."""
+    if find_spec("vl_convert") is None:
+        from customergauge_source.exceptions import ConfigurationError
+
+        raise ConfigurationError(
+            "The report needs vl-convert-python, which draws its charts.",
+            "Install it: pip install 'vl-convert-python>=1.9,<2', or the package with its extra"
+            " `report`.",
+        )
+
+
 def _check_output(output: Path) -> None:
     """Checks that the file can be written, before the destination is asked anything."""
     from customergauge_source.exceptions import ConfigurationError
@@ -129,23 +144,24 @@ def _check_output(output: Path) -> None:
     elif not os.access(output if output.exists() else folder, os.W_OK):
         what = "cannot be written: permission denied"
     if what:
-        raise ConfigurationError(f"--output {output} {what}.", "Name another file with --output.")
+        raise ConfigurationError(f"--output {output} {what}.", _ANOTHER_FILE)
 
 
 def _write(output: Path, text: str) -> None:
     """Writes the file whole, or leaves it as it was."""
     output = output.expanduser()
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=output.parent, prefix=f".{output.name}.", delete=False
-    ) as file:
-        try:
-            file.write(text)
-            file.close()
-            Path(file.name).chmod(0o600)
-            Path(file.name).replace(output)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    beside = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(output)
+    except OSError as error:
+        from customergauge_source.exceptions import ConfigurationError
+
+        raise ConfigurationError(
+            f"--output {output} cannot be written: {error.strerror}.", _ANOTHER_FILE
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _interrupted() -> int:

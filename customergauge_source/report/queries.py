@@ -51,8 +51,8 @@ VALUES: Final = """
 
 
 _MARKS: Final = " || ".join(
-    f"COALESCE(MAX(CASE WHEN sentiment {test} THEN '+{mark}' END), '')"
-    for mark, test in {**{it: f"= '{it}'" for it in SENTIMENTS}, "without": "IS NULL"}.items()
+    f"COALESCE(MAX(CASE WHEN COALESCE(sentiment, '') {test} THEN '+{mark}' END), '')"
+    for mark, test in {**{it: f"= '{it}'" for it in SENTIMENTS}, "without": "= ''"}.items()
 )
 
 # One row for each thing that a response says: its score, a driver, a topic, an answer. What it is
@@ -76,7 +76,7 @@ _FACTS: Final = f"""
         number_customergauge, 'topic', COALESCE('=' || label, ''), COALESCE('=' || type, ''),
         {_MARKS},
         NULL
-    FROM sentiments GROUP BY number_customergauge, label, type
+    FROM responses__tags GROUP BY number_customergauge, label, type
     UNION ALL
     SELECT
         number_customergauge, 'question', COALESCE('=' || title, ''), '',

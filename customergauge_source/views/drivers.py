@@ -28,7 +28,7 @@ DRIVERS: Final[Mapping[str, View]] = {
         WITH counted AS (
             SELECT
                 driver, COUNT(*) AS responses, {GROUPS}, SUM(share) AS shares,
-                SUM(COUNT(CASE WHEN place = 1 THEN nps END)) OVER () AS scored
+                SUM(COUNT(CASE WHEN is_first THEN nps END)) OVER () AS scored
             FROM shared_drivers
             GROUP BY driver
         )

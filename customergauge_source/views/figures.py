@@ -45,16 +45,17 @@ BLOCKS: Final[Mapping[str, str]] = {
         ) AS joined
     """,
     # One row for each driver of a response, and one for a response without any. Its sign is shared
-    # out among its drivers; `place` is 1 in one row of each response.
+    # out among its drivers; `is_first` is true in one row of each response.
     "shared_drivers": """
         SELECT
-            number_customergauge, nps, promoter, passive, detractor, driver, place,
+            number_customergauge, nps, promoter, passive, detractor, driver,
+            driver IS NULL OR driver = first_driver AS is_first,
             CASE WHEN promoter = 1 THEN 1 WHEN detractor = 1 THEN -1 ELSE 0 END
                 / CAST(GREATEST(drivers, 1) AS DOUBLE) AS share
         FROM (
             SELECT
                 *, COUNT(driver) OVER (PARTITION BY number_customergauge) AS drivers,
-                ROW_NUMBER() OVER (PARTITION BY number_customergauge ORDER BY driver) AS place
+                MIN(driver) OVER (PARTITION BY number_customergauge) AS first_driver
             FROM (
                 SELECT DISTINCT
                     r.number_customergauge, r.nps, r.promoter, r.passive, r.detractor,
