@@ -29,7 +29,7 @@ FLOORS = (
     {"views"},
     {"api", "dlt_bridge"},
     {"reading"},
-    {"source", "load"},
+    {"source", "load", "report"},
     {"cli"},
 )
 # What a room may not know at all, of that which is not ours.

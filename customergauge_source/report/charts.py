@@ -12,6 +12,7 @@ from customergauge_source.report.marks import (
     MONTH,
     NAME,
     ROW_TARGET,
+    SURE,
     by_month,
     colours,
     label,
@@ -99,10 +100,7 @@ CHARTS: Final[dict[str, Chart]] = {
             ),
             mark(
                 "point",
-                {
-                    "fill": when("datum.few", "var(--paper)", ACCENT),
-                    "opacity": when("datum.chosen", 1, 0.35),
-                },
+                SURE | {"opacity": when("datum.chosen", 1, 0.35)},
                 size=90,
                 stroke=ACCENT,
             ),

@@ -78,13 +78,15 @@ def label(field: str, encoding: Spec | None = None, where: str = "", **style: ob
     return mark("text", {"text": {"field": field}, **(encoding or {})}, where, **style)
 
 
+SURE: Final[Spec] = {"fill": when("datum.few", "var(--paper)", ACCENT)}
+"""A point of few scores is hollow."""
+
+
 def by_month(field: str) -> tuple[Spec, ...]:
     """Returns a line with a dot a month; a month without the figure is a gap."""
     return (
         mark("line", strokeWidth=2.5, stroke=ACCENT),
-        mark(
-            "point", where=f"isValid(datum.{field})", filled=True, size=45, opacity=1, fill=ACCENT
-        ),
+        mark("point", SURE, where=f"isValid(datum.{field})", size=45, opacity=1, stroke=ACCENT),
     )
 
 

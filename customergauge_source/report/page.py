@@ -22,6 +22,7 @@ from customergauge_source.report.charts import CHARTS
 CELLS: Final = ("scores", "driver_cells", "topic_cells", "question_cells")
 """What grows with months and segments: 300,000 rows in a large account. As columns they pack to a
 tenth of the space that they take as rows."""
+SCRIPTS: Final = ("figures.js", "draw.js", "sections.js", "page.js")
 _ESCAPED: Final = {ord(it): f"\\u{ord(it):04x}" for it in "<>&\u2028\u2029"}
 
 
@@ -31,15 +32,14 @@ def render(data: Mapping[str, Any]) -> str:
     Args:
         data: The counts and texts to show: what `tests/fake_report.py` makes an example of.
     """
-    script = _library() + "\n" + _part("figures.js") + "\n" + _part("page.js")
-    script = script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    library, script = map(_inside_script, (_library(), "\n".join(map(_part, SCRIPTS))))
     style = _part("page.css")
     meta = {name: value for name, value in data.items() if name not in CELLS}
     return Template(_part("page.html")).substitute(
         policy="; ".join(
             (
                 "default-src 'none'",
-                f"script-src '{_digest(script)}'",
+                f"script-src '{_digest(library)}' '{_digest(script)}'",
                 f"style-src '{_digest(style)}'",
                 "img-src data:",
                 "base-uri 'none'",
@@ -50,6 +50,7 @@ def render(data: Mapping[str, Any]) -> str:
         charts=_json({name: chart.declared() for name, chart in CHARTS.items()}),
         data=_json(meta),
         cells=_packed({name: [*zip(*data[name], strict=True)] for name in CELLS}),
+        library=library,
         script=script,
     )
 
@@ -65,6 +66,11 @@ def _library() -> str:
     import vl_convert  # noqa: PLC0415 - an extra, which only the report needs
 
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+
+
+def _inside_script(text: str) -> str:
+    """Returns JavaScript that does not end the element that it stands in."""
+    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
 def _digest(text: str) -> str:
