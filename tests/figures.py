@@ -486,7 +486,7 @@ def _response_topics(responses: Sequence[Response]) -> list[Row]:
             "nps_category": it.category,
             "label": label,
             "type": kind,
-            "sentiment": sentiment,
+            "sentiment": sentiment or None,
             "sentiment_score": scores.get(sentiment or ""),
         }
         for it in responses

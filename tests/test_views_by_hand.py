@@ -265,7 +265,7 @@ ON_PAPER: dict[str, list[tuple[Any, ...]]] = {
         (4, None, "Support", "topic", "neutral", 0),
         (5, "passive", "Support", "topic", "positive", 1),
         (5, "passive", "Support", "topic", "positive", 1),
-        (6, "detractor", "Churn", "tag", "", None),
+        (6, "detractor", "Churn", "tag", None, None),
         (8, None, "Support", "topic", "delighted", None),
         (10, "detractor", "Support", "topic", "negative", -1),
     ],

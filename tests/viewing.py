@@ -18,6 +18,68 @@ NON_RESPONSES = "non-responses"
 FAR = "Pacific/Kiritimati"
 """A session's time zone, fourteen hours ahead of UTC: no account's own."""
 
+_SUPPORT = {"label": "Support", "type": "topic", "sentiment": "positive"}
+_ANSWERS = (
+    *("1e5", "+3", " 4 ", "-0.5", "1e-9", "007", "123456789012345", "12.5", 7, 7.5),
+    *("1,5", "5.", ".5", "1_000", "0x10", "NaN", "inf", "5\n", "\t5", "1 2", "\u0663"),
+    *("1234567890123456", "1e400", "e5", "", " ", "good", True, ["1"], {"a": 1}, None),
+)
+ODDITIES: tuple[dict[str, Any], ...] = (
+    *({"nps": nps} for nps in (None, "n/a", 11, -1, "9", 6.0, 7.5, True)),
+    {"date_survey_response": None},
+    {"date_survey_response": "2026-02-30 10:00:00", "number_customer": "NOT DATED"},
+    {"date_survey_response": "2025-11-30 23:30:00", "date_sent": "2025-10-31 23:30:00"},
+    {"date_survey_response": "2026-01-01 00:30:00", "number_customer": "AT ONCE"},
+    {"date_survey_response": "2026-03-31T23:59:59.999999-08:00"},
+    {"date_sent": None},
+    {"date_sent": "soon"},
+    *({"number_customer": customer} for customer in (None, "", 20104, "020104")),
+    *({"account": it} for it in (None, {"number": None, "name": "Acme"}, {"number": "AC-1"})),
+    {"selected_drivers": None},
+    {"selected_drivers": [{"primary": None, "secondary": ["Nobody's"]}, {"secondary": []}]},
+    {
+        "selected_drivers": [
+            {"primary": "Price", "secondary": ["Rising", "Rising"]},
+            {"primary": "Price", "secondary": ["Fees"]},
+            {"primary": "", "secondary": None},
+        ]
+    },
+    {"selected_drivers": [], "drivers": [{"label": "Older"}, {"label": "Price"}]},
+    {"tags": None},
+    {
+        "tags": [
+            *(_SUPPORT, _SUPPORT, _SUPPORT | {"sentiment": "negative"}),
+            *({"label": "Support", "type": "tag"}, {"label": "Own", "type": "own"}),
+            {"label": None, "type": "topic", "sentiment": "neutral"},
+            {"label": "Own", "type": "topic", "sentiment": "delighted"},
+        ]
+    },
+    {"questions": [{"title": "Odd", "answer": answer} for answer in _ANSWERS]},
+    {"questions": [{"title": "Huge", "answer": "1e99"}, {"title": None, "answer": "3"}]},
+    {"questions": [{"title": "Never answered", "answer": None}]},
+    *({"properties": it} for it in (None, [], [{"field": "Country"}])),
+    {
+        "properties": [
+            *({"field": "Country", "reference": it} for it in ("BE", "NL", "BE", None)),
+            *({"field": "Division", "reference": it} for it in (None, "", "Global")),
+        ]
+    },
+    *({"comment": it} for it in (None, "plain", {"original": "empty", "translation": ""})),
+)
+"""What may come of an account, each as members of a record: all of it ends in some view."""
+
+
+def bring_oddities(sandbox: Sandbox) -> None:
+    """Makes every ninth response odd, and brings surveys that are in two tables, or twice."""
+    for place, record in enumerate(sandbox.records[::9]):
+        sandbox.edit(record["number_customergauge"], **ODDITIES[place % len(ODDITIES)])
+    for record in sandbox.records[:3]:
+        sandbox.redeliver(record["number_customergauge"], nps=0, tags=[])
+    for record in sandbox.records_of(NON_RESPONSES)[:40:2]:
+        sandbox.become_response(record["number_customergauge"], vanishes=False)
+    for place, sent in enumerate((None, "never", "2025-12-31 23:30:00", "2026-01-01 00:30:00")):
+        sandbox.append({"number_customergauge": 1 + place, "date_sent": sent}, feed=NON_RESPONSES)
+
 
 def load_views(command: Command, sandbox: Sandbox, *options: str) -> Finished:
     """Loads what is new of all resources, and makes the views."""
