@@ -221,6 +221,25 @@ def test_an_account_without_a_single_score_has_no_figure_and_no_error(command: C
     assert ask(command.file, "SELECT count(nps), count(margin) FROM nps_by_month") == [(0, 0)]
 
 
+@pytest.mark.parametrize(
+    "drivers",
+    [
+        [{"primary": "Price", "secondary": [None, "Fees"]}],
+        [{"primary": "Price", "secondary": ["Fees"]}, {"primary": "Price", "secondary": []}],
+    ],
+    ids=["null among the reasons", "twice, once without reasons"],
+)
+def test_a_driver_with_a_reason_is_not_among_those_without(
+    command: Command, drivers: list[dict[str, Any]]
+) -> None:
+    record = {KEY: 1, "nps": 9, "selected_drivers": drivers}
+    with Sandbox(records=[record], non_responses=0) as sandbox:
+        load_views(command, sandbox)
+
+    assert ask(command.file, "SELECT driver, reason FROM driver_reasons") == [("Price", "Fees")]
+    assert ask(command.file, "SELECT driver, reason FROM response_drivers") == [("Price", "Fees")]
+
+
 def test_views_that_are_made_again_are_the_same(command: Command, small: Sandbox) -> None:
     cursors = ("--resources", "responses", "non_responses")  # cases are read again each time
     first = load_views(command, small, *cursors)
