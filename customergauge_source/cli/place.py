@@ -25,11 +25,19 @@ def make_pipeline(
     *,
     is_sandbox: bool,
     folder: str,
-    progress: Collector,
-    is_spare: bool = True,
+    progress: Collector | None,
 ) -> Pipeline:
-    """Returns the pipeline, whose working directory lies in a folder; DuckDB spares memory in it."""
+    """Returns the pipeline, whose working directory lies in a folder.
+
+    Args:
+        destination: Name of the destination, if it is not the configured one.
+        dataset: Name of the dataset, if it is not the usual one.
+        is_sandbox: Whether it is that of the built-in API.
+        folder: Where the working directory is to lie.
+        progress: What progress is told to; None if nothing is loaded.
+    """
     import dlt
+    from dlt.common.runtime.collector import NULL_COLLECTOR
 
     from customergauge_source.dlt_bridge.refusals import check_destination
 
@@ -39,12 +47,12 @@ def make_pipeline(
     usual = f"{NAME}_data" if is_file else f"{name}_data"
     pipeline: Pipeline = dlt.pipeline(
         pipeline_name=name,
-        destination=_duckdb(name, is_sandbox=is_sandbox, is_spare=is_spare)
+        destination=_duckdb(name, is_sandbox=is_sandbox, is_spare=progress is not None)
         if is_file
         else destination,
         dataset_name=dataset or usual,
         pipelines_dir=folder,
-        progress=progress,
+        progress=progress or NULL_COLLECTOR,
     )
     check_destination(pipeline)
     return pipeline

@@ -80,8 +80,6 @@ def _parse(arguments: Sequence[str] | None) -> Options:
 
 
 def _run(options: Options) -> None:
-    from dlt.common.runtime.collector import NULL_COLLECTOR
-
     from customergauge_source.report.page import render
 
     _check_installed()
@@ -92,8 +90,7 @@ def _run(options: Options) -> None:
             options.dataset,
             is_sandbox=options.sandbox,
             folder=folder,
-            progress=NULL_COLLECTOR,
-            is_spare=False,
+            progress=None,
         )
         process.settled()
         data = _collect(pipeline, options)

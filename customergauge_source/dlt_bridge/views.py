@@ -147,7 +147,7 @@ def _wide(sql: Any, writer: Writer, schema: Schema) -> View:  # noqa: ANN401 - d
             "There are %d segments: %s has the first %d.", len(fields), WIDE, MOST_SEGMENTS
         )
     segments = columns_of_segments(
-        fields[:MOST_SEGMENTS], columns, lambda field, end: _name_of(schema.naming, field, end)
+        fields[:MOST_SEGMENTS], described, lambda field, end: _name_of(schema.naming, field, end)
     )
     return wide(columns, segments)
 

@@ -67,18 +67,23 @@ DRIVERS: Final[Mapping[str, View]] = {
         """
         SELECT
             number_customergauge, nps_category, driver, reason,
-            ROW_NUMBER() OVER (PARTITION BY number_customergauge, driver ORDER BY reason) = 1
-                AS is_first_of_driver
+            reason IS NULL OR reason = first_reason AS is_first_of_driver
         FROM (
-            SELECT DISTINCT
-                r.number_customergauge, r.nps_category, d."primary" AS driver, s.value AS reason
-            FROM scores AS r
-            JOIN responses__selected_drivers AS d
-                ON d.number_customergauge = r.number_customergauge
-            LEFT JOIN responses__selected_drivers__secondary AS s
-                ON s._dlt_parent_id = d._dlt_id
-            WHERE d."primary" IS NOT NULL
-        ) AS each_once
+            SELECT
+                *, MIN(reason) OVER (PARTITION BY number_customergauge, driver) AS first_reason
+            FROM (
+                SELECT DISTINCT
+                    r.number_customergauge, r.nps_category, d."primary" AS driver,
+                    s.value AS reason
+                FROM scores AS r
+                JOIN responses__selected_drivers AS d
+                    ON d.number_customergauge = r.number_customergauge
+                LEFT JOIN responses__selected_drivers__secondary AS s
+                    ON s._dlt_parent_id = d._dlt_id
+                WHERE d."primary" IS NOT NULL
+            ) AS each_once
+        ) AS compared
+        WHERE reason IS NOT NULL OR first_reason IS NULL
         """,
     ),
 }
