@@ -87,4 +87,4 @@ def _json(value: object) -> str:
 def _packed(value: object) -> str:
     """Returns JSON as gzip in base64; the same value gives the same text."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+    return base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()
