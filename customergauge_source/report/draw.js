@@ -84,7 +84,6 @@ function show(name, rows, isDrawn = () => true, most = Infinity) {
   scroll.replaceChildren(table(caption, columns, rows));
   note.textContent = kept.size && kept.size < rows.length ? `The chart shows ${kept.size} of the ${rows.length} in the table.` : "";
   if (step) view.height(step * Math.max(1, kept.size));
-  fit(view, plot);
   return view.data("rows", drawn.filter((it) => kept.has(it))).runAsync();
 }
 
