@@ -25,6 +25,8 @@ pytestmark = pytest.mark.timeout(900)
 
 ZONE = "Europe/Amsterdam"
 RESOURCES = ["responses", "non_responses"]
+# Of a view and a column of it, what describes the two.
+Descriptions = dict[tuple[str, str], tuple["str | None", "str | None"]]
 # The answers of the Snowflake emulator cannot hold a timestamp that is NULL.
 NO_TIME = "1900-01-01 00:00:01+00:00"
 TIMES = {
@@ -127,13 +129,17 @@ def test_views_are_in_nobodys_way(trial: Trial) -> None:
         assert wrong(trial, sandbox, "Asia/Tokyo") == []
 
 
-def test_an_empty_account_has_every_view_and_no_row(trial: Trial) -> None:
+def test_an_empty_account_has_every_view_described_and_no_row(trial: Trial) -> None:
     with Sandbox(responses=0) as nothing:
         assert load(trial, nothing) == sorted(VIEWS)
 
     for view in COLUMNS:
         assert view_rows(trial, view, COLUMNS[view]) == []
     assert view_rows(trial, "responses_wide", OF_RESPONSES) == []
+    if trial.destination == "postgres":
+        assert_described(described_by_postgres(trial))
+    if trial.destination == "bigquery":
+        assert_described(described_by_bigquery(trial))
 
 
 def test_segments_of_any_name_are_columns_each_of_its_own(trial: Trial) -> None:
@@ -161,11 +167,7 @@ def test_segments_of_any_name_are_columns_each_of_its_own(trial: Trial) -> None:
         assert sorted(found) == sorted(f"{place} of {number}" for number in range(len(names)))
 
 
-@pytest.mark.parametrize("running_warehouse", ["postgres"], indirect=True)
-def test_postgres_has_the_descriptions_of_views_and_columns(trial: Trial) -> None:
-    with Sandbox(responses=30) as sandbox:
-        load(trial, sandbox)
-
+def described_by_postgres(trial: Trial) -> Descriptions:
     with trial.pipeline().sql_client() as client:
         found = client.execute_sql(
             "SELECT c.relname, a.attname, obj_description(c.oid, 'pg_class'),"
@@ -173,25 +175,21 @@ def test_postgres_has_the_descriptions_of_views_and_columns(trial: Trial) -> Non
             " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
             f" WHERE c.relnamespace = '{trial.dataset}'::regnamespace AND c.relkind = 'v'"
         )
-    assert_described({(view, column): (of, it) for view, column, of, it in found or ()})
+    return {(view, column): (of, it) for view, column, of, it in found or ()}
 
 
-@pytest.mark.parametrize("running_warehouse", ["bigquery"], indirect=True)
-def test_bigquery_has_the_descriptions_of_views_and_columns(trial: Trial) -> None:
-    with Sandbox(responses=30) as sandbox:
-        load(trial, sandbox)
-
-    found = {}
+def described_by_bigquery(trial: Trial) -> Descriptions:
+    found: Descriptions = {}
     with trial.pipeline().sql_client() as client:
         for view in VIEWS:
             name = client.make_qualified_table_name(view, quote=False)
             table = client.native_connection.get_table(name)
             for field in table.schema:
                 found[view, field.name] = (table.description, field.description)
-    assert_described(found)
+    return found
 
 
-def assert_described(found: dict[tuple[str, str], tuple[str | None, str | None]]) -> None:
+def assert_described(found: Descriptions) -> None:
     """Fails unless views, and columns of views, have the descriptions that are declared."""
     assert {view for view, _ in found} == {*VIEWS}
     assert [place for place, told in found.items() if not all(told)] == []
