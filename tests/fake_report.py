@@ -162,7 +162,7 @@ def _around(months: list[str], responses: Sequence[Response]) -> dict[str, Any]:
         "driver_cells": [],
         "topic_cells": [],
         "question_cells": [],
-        "rate": [[at, 200 + at, 60 + 3 * (at % 5)] for at in range(len(months))],
+        "rate": [[it, 200 + at, 60 + 3 * (at % 5)] for at, it in enumerate(months)],
         "cases": [
             {"status": "open", "cases": 70, "hours_to_follow_up": None, "hours_to_close": None},
             {"status": "closed", "cases": 1240, "hours_to_follow_up": 9.5, "hours_to_close": 52.25},

@@ -66,8 +66,10 @@ def renew(pipeline: Pipeline, source: str) -> tuple[list[str], list[str]]:
         else:
             of_account = writer
         statements = [*_dropped(client, of_account, made)]
+        # DuckLake takes none of a view.
+        able = not pipeline.destination.destination_type.endswith(".ducklake")
         for name in made:
-            statements += of_account.create(name)
+            statements += of_account.create(name, describes_columns=able)
         execute(client.sql_client, statements)
     return made, [name for name in wanted if name not in made]
 

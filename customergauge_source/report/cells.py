@@ -73,7 +73,7 @@ class Cells:
 
     def gaps(self) -> list[str]:
         """Returns the months in between that have no response."""
-        found = {_name(it.month) for it in self._scores}
+        found = {month_name(it.month) for it in self._scores}
         return [month for month in self.months if month not in found]
 
     def total(self, *, without_month: bool = False, without_score: bool = False) -> int:
@@ -84,9 +84,9 @@ class Cells:
             if not (without_month and it.month) and not (without_score and it.item.mark)
         )
 
-    def place(self, month: date | None) -> int:
-        """Returns the place of a month among all; -1 if it is none of them."""
-        return self._place.get(_name(month), -1)
+    def _at(self, it: Count) -> int:
+        """Returns the place of a count's month among all; -1 if it has none."""
+        return self._place.get(month_name(it.month), -1)
 
     def as_json(self) -> dict[str, Any]:
         """Returns the counts, and the names of what is counted."""
@@ -98,7 +98,7 @@ class Cells:
             "topics": [{"label": label, "type": kind} for label, kind in topics],
             "questions": [title for title, _ in questions],
             "scores": [
-                [it.slice, self.place(it.month), int(_text(it.item.mark) or -1), it.responses]
+                [it.slice, self._at(it), int(_text(it.item.mark) or -1), it.responses]
                 for it in self._counts
                 if it.item.kind == "score"
             ],
@@ -111,7 +111,7 @@ class Cells:
         marked: dict[tuple[int, int, int], list[Count]] = defaultdict(list)
         for it in self._counts:
             if it.item.kind == kind and it.item[1:3] in places:
-                marked[it.slice, self.place(it.month), places[it.item[1:3]]].append(it)
+                marked[it.slice, self._at(it), places[it.item[1:3]]].append(it)
         for where, counts in marked.items():
             yield [*where, *_ROWS[kind](counts)]
 
@@ -176,9 +176,10 @@ def _months(found: set[date]) -> list[str]:
     first, last = min(found), max(found)
     every = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
     if len(every) > _LONGEST:
-        return sorted(map(_name, found))
+        return sorted(map(month_name, found))
     return [f"{it // 12:04}-{it % 12 + 1:02}" for it in every]
 
 
-def _name(month: date | None) -> str:
+def month_name(month: date | None) -> str:
+    """Returns a month as `2026-10`, and "" for none."""
     return f"{month:%Y-%m}" if month else ""

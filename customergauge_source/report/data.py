@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.report import queries
-from customergauge_source.report.cells import Cells, Count, number
+from customergauge_source.report.cells import Cells, Count, month_name, number
 from customergauge_source.report.hidden import Hidden
 from customergauge_source.report.queries import Item, Slice, Span
 
@@ -53,7 +53,7 @@ def collect(ask: Ask, tables: Collection[str], span: Span, hidden: Hidden) -> di
         "slices": [{"field": None, "value": None}, *(it._asdict() for it in slices[:kept])],
         "left_out": [*_left_out(values, slices[:kept]), *cells.left_out()],
         **cells.as_json(),
-        "rate": _rate(ask(queries.rate(span)), cells) if "non_responses" in tables else None,
+        "rate": _rate(ask(queries.rate(span))) if "non_responses" in tables else None,
         "cases": _cases(ask) if "close_loop" in tables else None,
         **_comments(ask, span, hidden),
         "hashed": sorted(hidden.hashed),
@@ -107,14 +107,10 @@ def _left_out(values: Mapping[str, Counter[str]], kept: Sequence[Slice]) -> Iter
             yield {"field": field, "values": left}
 
 
-def _rate(rows: Rows, cells: Cells) -> list[list[int]]:
-    """Returns surveys by month; those that were sent in a month without answers stand at -1."""
-    added: dict[int, list[int]] = defaultdict(lambda: [0, 0])
-    for month, delivered, responded in rows:
-        sums = added[cells.place(month)]
-        sums[0] += int(delivered)
-        sums[1] += int(responded)
-    return [[place, *sums] for place, sums in sorted(added.items())]
+def _rate(rows: Rows) -> list[list[Any]]:
+    """Returns surveys by the month that they were sent in, of which there may be others."""
+    found = ((month_name(month), int(sent), int(answered)) for month, sent, answered in rows)
+    return [[month or None, *counted] for month, *counted in sorted(found)]
 
 
 def _cases(ask: Ask) -> list[dict[str, Any]]:

@@ -144,13 +144,16 @@ function showRate() {
     put("rate-lead", "Not loaded: it comes with the resource non_responses.");
     return show("rate", []);
   }
+  const isWhole = chosen.to === last && !chosen.from;
+  const [from, to] = [data.months[chosen.from], data.months[chosen.to]];
   const rows = data.rate
-    .filter(([month]) => month < 0 ? chosen.to === last && !chosen.from : month >= chosen.from && month <= chosen.to)
+    .filter(([month]) => isWhole || (month && month >= from && month <= to))
     .map(([month, delivered, responded]) => ({
-      name: month < 0 ? "(no date)" : monthName(data.months[month]),
-      date: month < 0 ? null : `${data.months[month]}-01`,
+      name: month ? monthName(month) : "(no date)",
+      date: month && `${month}-01`,
       delivered, responded, rate: ratio(responded, delivered),
-      ...(month < 0 ? {} : { pick: { month } }),
+      // A survey may have been sent in a month in which nothing was answered.
+      ...(data.months.includes(month) ? { pick: { month: data.months.indexOf(month) } } : {}),
     }));
   const [delivered, responded] = ["delivered", "responded"].map((key) => rows.reduce((sum, it) => sum + it[key], 0));
   put("rate-lead", rows.length ? `${written("percent", ratio(responded, delivered))}: ${text.count(responded)} answers to `

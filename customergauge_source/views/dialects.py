@@ -66,13 +66,14 @@ class Writer:
                 table.set(part, exp.to_identifier(name, quoted=True))
         return self._sql(tree)
 
-    def create(self, name: str) -> Iterator[str]:
+    def create(self, name: str, *, describes_columns: bool = True) -> Iterator[str]:
         """Yields the statements that create or replace a view, and describe it."""
         view = self.views[name]
         query, place = self.query(view.sql), self.table(name)
         if self.dialect in {"duckdb", "postgres"}:
             yield f"CREATE OR REPLACE VIEW {place} AS {query}"
-            yield from self.comments(name, view.description, view.columns, kind="VIEW")
+            texts = view.columns if describes_columns else {}
+            yield from self.comments(name, view.description, texts, kind="VIEW")
             return
         words = ("{} COMMENT {}", "COPY GRANTS COMMENT = {}")
         if self.dialect == "bigquery":
@@ -89,7 +90,8 @@ class Writer:
         if description:
             yield f"COMMENT ON {kind} {place} IS {self.text(description)}"
         for column, text in columns.items():
-            yield f"COMMENT ON COLUMN {place}.{self.name(column)} IS {self.text(text)}"
+            if text:
+                yield f"COMMENT ON COLUMN {place}.{self.name(column)} IS {self.text(text)}"
 
     def drop(self, name: str) -> str:
         """Returns the statement that drops a view."""

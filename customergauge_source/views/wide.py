@@ -14,6 +14,8 @@ FIELDS: Final = f"SELECT DISTINCT field FROM {SEGMENTS} WHERE field IS NOT NULL 
 """The query for the names of the segments that there are."""
 MOST_SEGMENTS: Final = 1_500
 """Columns of segments; PostgreSQL takes 1,600 columns in all."""
+_DESCRIBED: Final = 100
+"""Segments that are described: DuckDB looks through the whole view for each description."""
 _OWN: Final = {
     "nps_category": CATEGORY,
     "comment_text": "The comment: its translation, else as it was written.",
@@ -27,7 +29,11 @@ def wide(columns: Mapping[str, str], segments: Mapping[str, str]) -> View:
         columns: Columns of `responses`, with what each means.
         segments: Names of segments by their columns.
     """
-    described = {column: f"Segment {field}, its first value." for column, field in segments.items()}
+    is_few = len(segments) <= _DESCRIBED
+    described = {
+        column: f"Segment {field}, its first value." if is_few else ""
+        for column, field in segments.items()
+    }
     chosen = [f"r.{_quoted(name)}" for name in columns]
     chosen += [
         f"{NPS_CATEGORY} AS nps_category",
