@@ -11,7 +11,7 @@ compile() {
 }
 
 # What load.yml installs; hatchling builds the package there.
-compile --generate-hashes --extra bigquery --extra snowflake \
+compile --generate-hashes --extra bigquery --extra snowflake --extra report \
   --output-file "$here/load.txt" pyproject.toml - <<<hatchling
 compile --generate-hashes --output-file "$here/checks.txt" "$here/checks.in"
 # The oldest releases that pyproject.toml allows, as constraints.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from customergauge_source.cli import outcome, process
-from customergauge_source.cli.options import Options, parse
+from customergauge_source.cli.options import PROG, Options, parse
 from customergauge_source.cli.place import make_pipeline, name_of
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 class Run:
     """One run of the command."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, prog: str) -> None:
         self._options = options
+        self._prog = prog
         self._name = name_of(is_sandbox=options.sandbox)
         self._committed: LoadSummary | None = None
         self._selected: set[str] = set()
@@ -59,7 +61,15 @@ class Run:
             outcome.warn_if_thrown_away(pipeline)
             summary = self._make_load(pipeline, source, commit).run()
             summary.seconds = time.monotonic() - self._started
-            outcome.loaded(summary, pipeline, as_json=options.json)
+            outcome.loaded(summary, pipeline, report=self._report(), as_json=options.json)
+
+    def _report(self) -> str:
+        """Returns the command that makes the report of what was loaded."""
+        it = self._options
+        parts = [self._prog.replace("load", "report"), "--sandbox" if it.sandbox else ""]
+        named = {"--destination": it.destination, "--dataset": it.dataset}
+        parts += [f"{name} {shlex.quote(value)}" for name, value in named.items() if value]
+        return " ".join(filter(None, parts))
 
     def _make_load(
         self, pipeline: Pipeline, source: DltSource, commit: Callable[[LoadSummary], None]
@@ -135,11 +145,11 @@ class Run:
         return 130
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
-    options = parse(arguments)
+def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
+    """Runs the command, which is called as `prog`, and returns its exit code."""
+    options = parse(arguments, prog)
     process.settle()
-    code = Run(options).main()
+    code = Run(options, prog).main()
     outcome.end()
     return code
 

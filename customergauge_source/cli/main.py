@@ -19,15 +19,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that is named first, with the arguments behind it; returns its exit code."""
     name, *rest = [*(sys.argv[1:] if arguments is None else arguments), ""]
     rest = rest[:-1]
+    prog = f"customergauge {name}"
     if name == "load":
-        from customergauge_source.cli.load import main as run
-    elif name == "report":
-        from customergauge_source.cli.report import main as run
-    elif name == "sandbox":
-        from customergauge_source.sandbox.__main__ import main as run
-    else:
-        return _without(name)
-    return run(rest)
+        from customergauge_source.cli.load import main as load
+
+        return load(rest, prog)
+    if name == "report":
+        from customergauge_source.cli.report import main as report
+
+        return report(rest, prog)
+    if name == "sandbox":
+        from customergauge_source.sandbox.__main__ import main as sandbox
+
+        return sandbox(rest)
+    return _without(name)
 
 
 def _without(name: str) -> int:

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any, NoReturn
 
 from customergauge_source.cli import outcome
@@ -26,6 +25,7 @@ exit codes:
   6 another run holds the pipeline   130 interrupted
 """
 MOST_DAYS = 36_500
+PROG = "python pipelines/load.py"
 _NAMES = ", ".join(resource.name for resource in RESOURCES)
 _LISTS = ", ".join(dict.fromkeys(name for resource in RESOURCES for name in resource.include))
 
@@ -51,9 +51,9 @@ class Options:
     debug: bool
 
 
-def parse(arguments: Sequence[str] | None = None) -> Options:
+def parse(arguments: Sequence[str] | None, prog: str = PROG) -> Options:
     """Returns the options of a command line; ends the process with code 2 if it has a mistake."""
-    parser = make_parser()
+    parser = make_parser(prog)
     given = vars(parser.parse_args(arguments))
     own = given.keys() & {field.name for field in fields(Options)}
     source = {name: value for name, value in given.items() if name not in {*own, "days"}}
@@ -89,14 +89,14 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Ends the process with code 2."""
         hint = f"{self.prog} --help shows the options; nothing was requested or written."
-        outcome.failed(message, hint, of=Path(self.prog).stem)
+        outcome.failed(message, hint, of="report" if "report" in self.prog else "load")
         raise SystemExit(2)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(prog: str = PROG) -> argparse.ArgumentParser:
     """Returns the parser; the README lists its options."""
     parser = Parser(
-        prog="python pipelines/load.py",
+        prog=prog,
         description=_DESCRIPTION,
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

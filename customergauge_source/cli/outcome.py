@@ -21,9 +21,9 @@ _IDS = 10
 """Keys of each kind that are told; --json tells a thousand."""
 
 
-def loaded(summary: LoadSummary, pipeline: Pipeline, *, as_json: bool) -> None:
-    """Tells what was loaded."""
-    text = "\n".join(_as_text(summary, pipeline))
+def loaded(summary: LoadSummary, pipeline: Pipeline, *, report: str, as_json: bool) -> None:
+    """Tells what was loaded, and the command that makes the report of it."""
+    text = "\n".join([*_as_text(summary, pipeline), f"report: {report}"])
     _write(json.dumps(summary.as_dict()) if as_json else text)
     _to_github(f"### CustomerGauge load\n\n```\n{text}\n```\n")
 

@@ -19,6 +19,7 @@ from customergauge_source.cli.place import make_pipeline, name_of
 if TYPE_CHECKING:
     from dlt import Pipeline
 
+PROG = "python pipelines/report.py"
 _OUTPUT = "customergauge_report.html"
 _ANOTHER_FILE = "Name another file with --output, or make room for it."
 _DESTINATIONS = "duckdb, postgres, bigquery, snowflake"
@@ -37,9 +38,9 @@ class Options:
     debug: bool
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code."""
-    options = _parse(arguments)
+def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
+    """Runs the command, which is called as `prog`, and returns its exit code."""
+    options = _parse(arguments, prog)
     process.settle()
     try:
         process.show_logs(debug=options.debug)
@@ -52,10 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(prog: str = PROG) -> argparse.ArgumentParser:
     """Returns the parser; the docs list its options."""
     parser = Parser(
-        prog="python pipelines/report.py",
+        prog=prog,
         description="Make one HTML file of what was loaded. It holds comments of customers.",
         epilog="exit codes: those of pipelines/load.py",
     )
@@ -71,8 +72,8 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _parse(arguments: Sequence[str] | None) -> Options:
-    parser = make_parser()
+def _parse(arguments: Sequence[str] | None, prog: str) -> Options:
+    parser = make_parser(prog)
     options = Options(**vars(parser.parse_args(arguments)))
     if options.start_date and options.end_date and options.start_date > options.end_date:
         parser.error(f"--start-date {options.start_date} is later than --end-date.")
