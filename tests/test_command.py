@@ -37,7 +37,7 @@ def test_the_summary_tells_rows_cursor_seconds_place_and_a_command_that_runs(
         assert f"cursor of responses: {same.keys[-1]}" in lines
         assert differences(file, same.records) == []
     assert "data: customergauge_sandbox.duckdb, dataset customergauge_data" in lines
-    told = lines[-1].removeprefix("look at it: ")
+    told = lines[-2].removeprefix("look at it: ")
     env = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     looked = subprocess.run(
         ["sh", "-c", told], cwd=command.folder, env=env, capture_output=True, text=True, check=True

@@ -345,7 +345,7 @@ def test_an_apostrophe_in_the_path_of_the_file_is_none_of_dlts_business(command:
 
         assert ended.code == 0, ended.err
         assert differences(file, sandbox.records) == []
-    told = ended.out.splitlines()[-1].removeprefix("look at it: ")
+    told = ended.out.splitlines()[-2].removeprefix("look at it: ")
     env = {"PATH": str(Path(sys.executable).parent)}
     looked = subprocess.run(
         ["/bin/sh", "-c", told],

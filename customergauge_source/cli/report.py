@@ -102,8 +102,8 @@ def _run(options: Options) -> None:
 def _collect(pipeline: Pipeline, options: Options) -> dict[str, Any]:
     from customergauge_source.dlt_bridge.dataset import opened
     from customergauge_source.report.data import collect
-    from customergauge_source.report.hidden import Hidden
     from customergauge_source.report.queries import Span
+    from customergauge_source.views.hidden import Hidden
 
     span = Span(options.start_date, options.end_date)
     with opened(pipeline, name_of(is_sandbox=options.sandbox)) as dataset:

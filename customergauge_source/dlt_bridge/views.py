@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from dlt import Pipeline
@@ -20,6 +21,7 @@ from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.resources import RESPONSES
 from customergauge_source.views import VIEWS, View
 from customergauge_source.views.dialects import DIALECTS, Writer
+from customergauge_source.views.hidden import Hidden
 from customergauge_source.views.wide import (
     FIELDS,
     MOST_SEGMENTS,
@@ -56,20 +58,23 @@ def renew(pipeline: Pipeline, source: str) -> tuple[list[str], list[str]]:
     Returns:
         The names of the views that were made, and of those that were not.
     """
+    policy = hidden(pipeline, source)
     with opened(pipeline, source) as (client, writer):
         wanted = {name: writer.tables(view.sql) for name, view in VIEWS.items()}
         tables = {table for needed in wanted.values() for table in needed}
         stored = {name for name, columns in client.get_storage_tables(tables) if columns}
         made = [name for name, needed in wanted.items() if needed <= stored]
+        views = {name: VIEWS[name] for name in made}
         if WIDE in made and SEGMENTS in stored:
-            of_account = writer.having(WIDE, _wide(client.sql_client, writer, client.schema))
-        else:
-            of_account = writer
-        statements = [*_dropped(client, of_account, made)]
+            views[WIDE] = _wide(client.sql_client, writer, client.schema, policy)
+        for name, view in views.items():
+            views[name] = replace(view, columns=policy.told(view.columns))
+        renewing = replace(writer, views={**VIEWS, **views})
+        statements = [*_dropped(client, renewing, made)]
         # DuckLake takes none of a view.
         able = not pipeline.destination.destination_type.endswith(".ducklake")
         for name in made:
-            statements += of_account.create(name, describes_columns=able)
+            statements += renewing.create(name, describes_columns=able)
         execute(client.sql_client, statements)
     return made, [name for name in wanted if name not in made]
 
@@ -96,16 +101,17 @@ def describe_tables(pipeline: Pipeline, source: str) -> None:
         schema: Schema = client.schema
         statements: list[str] = []
         for table in schema.data_tables(seen_data_only=True):
-            columns = {} if dialect == "snowflake" else _described(schema, str(table["name"]))
-            text = table.get("description") or ""
-            statements += writer.comments(str(table["name"]), text, columns)
+            name, text = str(table["name"]), table.get("description") or ""
+            columns = {} if dialect == "snowflake" else _described(schema, name)
+            statements += writer.comments(name, text, columns)
         execute(client.sql_client, statements)
 
 
 @contextmanager
 def opened(pipeline: Pipeline, source: str) -> Iterator[tuple[Any, Writer]]:
     """Yields a client of the destination, and what writes its SQL."""
-    with pipeline.destination_client(source) as it:
+    known = (source,) if source in pipeline.schemas else ()  # nothing was ever loaded
+    with pipeline.destination_client(*known) as it:
         client: Any = it  # dlt has no name for a client with get_storage_tables
         sql = client.sql_client
 
@@ -113,14 +119,20 @@ def opened(pipeline: Pipeline, source: str) -> Iterator[tuple[Any, Writer]]:
             return list(sql.make_qualified_table_name_path(table, quote=False))
 
         fold = sql.capabilities.casefold_identifier
-        zone = clock_of(pipeline, source)
+        zone = str(_state(pipeline, source).get("timezone") or "UTC")
         yield client, Writer(_dialect(pipeline), VIEWS, zone, place, fold)
 
 
-def clock_of(pipeline: Pipeline, source: str) -> str:
-    """Returns the zone of the API's timestamps that responses were loaded with."""
+def hidden(pipeline: Pipeline, source: str) -> Hidden:
+    """Returns what the privacy policy has made of the responses that are loaded."""
+    return Hidden.of(_state(pipeline, source).get("privacy"))
+
+
+def _state(pipeline: Pipeline, source: str) -> dict[str, Any]:
+    """Returns how responses were loaded."""
     resources = pipeline.state.get("sources", {}).get(source, {}).get("resources", {})
-    return str(resources.get(RESPONSES.name, {}).get("timezone") or "UTC")
+    state: dict[str, Any] = resources.get(RESPONSES.name, {})
+    return state
 
 
 def execute(sql: Any, statements: Sequence[str]) -> None:  # noqa: ANN401 - dlt's client
@@ -139,7 +151,7 @@ def _dialect(pipeline: Pipeline) -> str:
     return str(pipeline.destination.capabilities().sqlglot_dialect)
 
 
-def _wide(sql: Any, writer: Writer, schema: Schema) -> View:  # noqa: ANN401 - dlt's client
+def _wide(sql: Any, writer: Writer, schema: Schema, policy: Hidden) -> View:  # noqa: ANN401 - dlt's client
     """Returns the view over all columns of responses, and the segments that there are."""
     described = _described(schema, RESPONSES.name, all_columns=True)
     columns = {name: text for name, text in described.items() if not name.startswith("_dlt")}
@@ -151,7 +163,7 @@ def _wide(sql: Any, writer: Writer, schema: Schema) -> View:  # noqa: ANN401 - d
     segments = columns_of_segments(
         fields[:MOST_SEGMENTS], described, lambda field, end: _name_of(schema.naming, field, end)
     )
-    return wide(columns, segments)
+    return wide(columns, segments, policy)
 
 
 def _name_of(naming: NamingConvention, field: str, end: str) -> str:

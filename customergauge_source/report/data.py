@@ -10,8 +10,8 @@ from typing import Any, Final
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.report import queries
 from customergauge_source.report.cells import Cells, Count, month_name, number
-from customergauge_source.report.hidden import Hidden
 from customergauge_source.report.queries import Item, Slice, Span
+from customergauge_source.views.hidden import Hidden
 
 Rows = list[tuple[Any, ...]]
 Ask = Callable[[str], Rows]
@@ -21,6 +21,8 @@ _VALUES: Final = 12
 _SLICES: Final = 150
 _MEMBERS: Final = 3_000_000
 """Values of segments that are followed; of an account with more responses only one segment's."""
+_NAMED: Final = {"driver": "driver", "topic": "label", "question": "title"}
+"""The columns of views that name what is counted."""
 _COMMENTS: Final = 20
 
 
@@ -64,7 +66,7 @@ def collect(ask: Ask, tables: Collection[str], span: Span, hidden: Hidden) -> di
 def _everybody(rows: Rows, hidden: Hidden) -> Iterator[Count]:
     for *named, month, responses, valued, total, lowest, highest in rows:
         item = Item(*named)
-        if not hidden.hides(item.kind):
+        if not hidden.hashes(_NAMED.get(item.kind, "")):
             yield Count.of(0, month, item, (responses, valued, total, lowest, highest))
 
 
@@ -77,7 +79,7 @@ def _values(rows: Rows, hidden: Hidden) -> dict[str, Counter[str]]:
     """Returns how often each value of each segment stands in a record."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for field, reference, records in rows:
-        if not hidden.hides_segment(field):
+        if not hidden.hashes_segment(field):
             counted = found[field]
             if reference is not None:
                 counted[reference] += int(records)
@@ -123,9 +125,10 @@ def _cases(ask: Ask) -> list[dict[str, Any]]:
 
 
 def _comments(ask: Ask, span: Span, hidden: Hidden) -> dict[str, Any]:
-    if why := hidden.why_no_comments():
-        return {"comments": None, "comments_why": why}
-    has_names = not hidden.is_hashed("account.name")
+    if hidden.hashes("comment_text") or hidden.drops_comments():
+        how = "not loaded" if hidden.drops_comments() else "hashed"
+        return {"comments": None, "comments_why": f"{how}, by the privacy policy"}
+    has_names = not hidden.hashes("account__name")
     rows = ask(queries.comments(span, _COMMENTS))
     return {
         "comments": [

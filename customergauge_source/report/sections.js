@@ -171,7 +171,7 @@ function showCases() {
 
 function showComments() {
   const found = data.comments ?? [];
-  put("comments-lead", !data.comments ? `Not shown: ${data.comments_why ?? "not loaded"}.`
+  put("comments-lead", !data.comments ? `Not shown: ${data.comments_why}.`
     : found.length ? "The latest comments with a score of 6 or less: the filters do not apply here."
       : "No detractor has left a comment.");
   put("comments", ...found.map((it) => {

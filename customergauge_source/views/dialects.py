@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -39,10 +39,6 @@ class Writer:
     def _sources(self) -> dict[str, Any]:
         texts = {name: view.sql for name, view in self.views.items()}
         return {name: _parsed(text) for name, text in {**BLOCKS, **texts}.items()}
-
-    def having(self, name: str, view: View) -> Writer:
-        """Returns a writer of the same views, but for one."""
-        return replace(self, views={**self.views, name: view})
 
     def expanded(self, text: str) -> Any:  # noqa: ANN401 - as `_parsed`
         """Returns a query over tables alone: what else it names is put in place."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from customergauge_source.views.figures import CATEGORY, NPS_CATEGORY
+from customergauge_source.views.hidden import HASHED, Hidden
 from customergauge_source.views.view import View
 
 WIDE: Final = "responses_wide"
@@ -22,18 +23,21 @@ _OWN: Final = {
 }
 
 
-def wide(columns: Mapping[str, str], segments: Mapping[str, str]) -> View:
+def wide(
+    columns: Mapping[str, str], segments: Mapping[str, str], hidden: Hidden | None = None
+) -> View:
     """Returns the view.
 
     Args:
         columns: Columns of `responses`, with what each means.
         segments: Names of segments by their columns.
+        hidden: What the privacy policy has made of their values.
     """
-    is_few = len(segments) <= _DESCRIBED
-    described = {
-        column: f"Segment {field}, its first value." if is_few else ""
-        for column, field in segments.items()
-    }
+    described = dict.fromkeys(segments, "")
+    if len(segments) <= _DESCRIBED:
+        for column, field in segments.items():
+            is_hashed = hidden is not None and hidden.hashes_segment(field)
+            described[column] = f"Segment {field}, its first value.{HASHED * is_hashed}"
     chosen = [f"r.{_quoted(name)}" for name in columns]
     chosen += [
         f"{NPS_CATEGORY} AS nps_category",
