@@ -9,8 +9,6 @@ from typing import Any, Final, NamedTuple
 
 from customergauge_source.report.queries import SENTIMENTS, Item
 
-_ITEMS: Final = 50
-"""Drivers, topics and questions that are shown, the most frequent ones of each."""
 _MOST: Final = 100_000
 """Cells that are embedded."""
 _LONGEST: Final = 240
@@ -18,11 +16,12 @@ _LONGEST: Final = 240
 
 
 class Count(NamedTuple):
-    """What a query of `queries` says of an item in a month and a slice."""
+    """A row of `queries.cells`."""
 
     slice: int
-    month: date | None
     item: Item
+    items: int
+    month: date | None
     responses: int
     valued: int
     total: float | None
@@ -30,46 +29,37 @@ class Count(NamedTuple):
     highest: float | None
 
     @classmethod
-    def of(cls, slice_: int, month: date | None, item: Item, row: Iterable[Any]) -> Count:
-        """Returns it of the last five columns of a row; clients have several types for a number."""
-        responses, valued, *numbers = row
-        return cls(slice_, month, item, int(responses), int(valued), *map(number, numbers))
+    def of(cls, row: Iterable[Any]) -> Count:
+        """Returns a row with numbers of Python's; clients have several types for them."""
+        slice_, kind, name, type_, mark, items, month, responses, valued, *numbers = row
+        item = Item(kind, name, type_, mark)
+        counts = (int(it) for it in (responses, valued))
+        return cls(int(slice_), item, int(items), month, *counts, *map(number, numbers))
 
 
 class Cells:
     """All counts of a report.
 
     Attributes:
+        slices: How many slices there is room for beside everybody, the first ones.
         months: The months, as `2026-10`, in their order.
-        items: What is counted and shown, with its marks.
     """
 
-    def __init__(self, everybody: Sequence[Count]) -> None:
-        self._counts = [*everybody]
-        self._shown = {kind: _most(everybody, kind) for kind in _ROWS}
-        scores = [it for it in everybody if it.item.kind == "score"]
-        self._scores = scores
-        self.months = _months({it.month for it in scores if it.month is not None})
+    def __init__(self, counts: Sequence[Count], slices: int) -> None:
+        self.slices = _within_budget(counts, slices)
+        self._counts = [it for it in counts if it.slice <= self.slices]
+        everybody = [it for it in counts if it.slice == 0]
+        self._shown = {kind: _in_order(everybody, kind) for kind in _ROWS}
+        self._items = {it.item.kind: it.items for it in everybody}
+        self._scores = [it for it in everybody if it.item.kind == "score"]
+        self.months = _months({it.month for it in self._scores if it.month is not None})
         self._place = {month: place for place, month in enumerate(self.months)}
-        self.items = sorted({it.item for it in everybody if self._is_shown(it.item)})
-
-    def add(self, counts: Iterable[Count], slices: int) -> int:
-        """Adds the counts of slices; returns how many of them were few enough, the first ones."""
-        found = [*counts]
-        sizes = Counter(it.slice for it in found)
-        total, kept = len(self._counts), 0
-        while kept < slices and total + sizes[kept + 1] <= _MOST:
-            kept += 1
-            total += sizes[kept]
-        self._counts += [it for it in found if it.slice <= kept]
-        return kept
 
     def left_out(self) -> Iterator[dict[str, Any]]:
         """Yields of what there is more than is shown."""
         for kind, shown in self._shown.items():
-            found = {it.item[1:3] for it in self._counts if it.item.kind == kind}
-            if len(found) > len(shown):
-                yield {"field": f"{kind}s".capitalize(), "values": len(found) - len(shown)}
+            if left := self._items.get(kind, 0) - len(shown):
+                yield {"field": f"{kind}s".capitalize(), "values": left}
 
     def gaps(self) -> list[str]:
         """Returns the months in between that have no response."""
@@ -110,13 +100,10 @@ class Cells:
         places = {item: place for place, item in enumerate(self._shown[kind])}
         marked: dict[tuple[int, int, int], list[Count]] = defaultdict(list)
         for it in self._counts:
-            if it.item.kind == kind and it.item[1:3] in places:
+            if it.item.kind == kind:
                 marked[it.slice, self._at(it), places[it.item[1:3]]].append(it)
         for where, counts in marked.items():
             yield [*where, *_ROWS[kind](counts)]
-
-    def _is_shown(self, item: Item) -> bool:
-        return item.kind not in self._shown or item[1:3] in self._shown[item.kind]
 
 
 def _driver(counts: Sequence[Count]) -> Iterator[Any]:
@@ -155,13 +142,23 @@ def number(value: Any) -> float | None:  # noqa: ANN401 - what a driver has for 
     return None if value is None else round(float(value), 9)
 
 
-def _most(counts: Iterable[Count], kind: str) -> list[tuple[str, ...]]:
-    """Returns name and type of the items that most responses have."""
+def _within_budget(counts: Iterable[Count], slices: int) -> int:
+    """Returns how many of the slices can be embedded."""
+    sizes = Counter(it.slice for it in counts)
+    total, kept = sizes[0], 0
+    while kept < slices and total + sizes[kept + 1] <= _MOST:
+        kept += 1
+        total += sizes[kept]
+    return kept
+
+
+def _in_order(counts: Iterable[Count], kind: str) -> list[tuple[str, ...]]:
+    """Returns name and type of items, those that most responses have first."""
     found: Counter[tuple[str, ...]] = Counter()
     for it in counts:
         if it.item.kind == kind:
             found[it.item[1:3]] += it.responses
-    return sorted(found, key=lambda it: (-found[it], it))[:_ITEMS]
+    return sorted(found, key=lambda it: (-found[it], it))
 
 
 def _text(key: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.report import queries
 from customergauge_source.report.cells import Cells, Count, month_name, number
-from customergauge_source.report.queries import Item, Slice, Span
+from customergauge_source.report.queries import Slice, Span
 from customergauge_source.views.hidden import Hidden
 
 Rows = list[tuple[Any, ...]]
@@ -23,6 +23,8 @@ _MEMBERS: Final = 3_000_000
 """Values of segments that are followed; of an account with more responses only one segment's."""
 _NAMED: Final = {"driver": "driver", "topic": "label", "question": "title"}
 """The columns of views that name what is counted."""
+_ITEMS: Final = 50
+"""Drivers, topics and questions that are shown, the most frequent ones of each."""
 _COMMENTS: Final = 20
 
 
@@ -43,17 +45,16 @@ def collect(ask: Ask, tables: Collection[str], span: Span, hidden: Hidden) -> di
             f"The dataset has no table {missing[0]}: nothing was loaded into it.",
             "Load first; or name the dataset with --dataset, the destination with --destination.",
         )
-    cells = Cells([*_everybody(ask(queries.everybody(span)), hidden)])
     values = _values(ask(queries.VALUES), hidden)
     slices = [*_chosen(values)][:_SLICES]
-    kept = 0
-    if slices and cells.items:
-        rows = ask(queries.crossed(span, cells.items, slices))
-        kept = cells.add(_of_slices(rows, cells.items), len(slices))
+    counts = map(Count.of, ask(queries.cells(span, slices, _ITEMS)))
+    named = [it for it in counts if not hidden.hashes(_NAMED.get(it.item.kind, ""))]
+    cells = Cells(named, len(slices))
+    slices = slices[: cells.slices]
     return {
         "months": cells.months,
-        "slices": [{"field": None, "value": None}, *(it._asdict() for it in slices[:kept])],
-        "left_out": [*_left_out(values, slices[:kept]), *cells.left_out()],
+        "slices": [{"field": None, "value": None}, *(it._asdict() for it in slices)],
+        "left_out": [*_left_out(values, slices), *cells.left_out()],
         **cells.as_json(),
         "rate": _rate(ask(queries.rate(span))) if "non_responses" in tables else None,
         "cases": _cases(ask) if "close_loop" in tables else None,
@@ -61,18 +62,6 @@ def collect(ask: Ask, tables: Collection[str], span: Span, hidden: Hidden) -> di
         "hashed": sorted(hidden.hashed),
         "health": _health(ask, tables, cells, cells.gaps() if span == Span() else []),
     }
-
-
-def _everybody(rows: Rows, hidden: Hidden) -> Iterator[Count]:
-    for *named, month, responses, valued, total, lowest, highest in rows:
-        item = Item(*named)
-        if not hidden.hashes(_NAMED.get(item.kind, "")):
-            yield Count.of(0, month, item, (responses, valued, total, lowest, highest))
-
-
-def _of_slices(rows: Rows, items: Sequence[Item]) -> Iterator[Count]:
-    for slice_, place, month, *counted in rows:
-        yield Count.of(int(slice_), month, items[int(place)], counted)
 
 
 def _values(rows: Rows, hidden: Hidden) -> dict[str, Counter[str]]:

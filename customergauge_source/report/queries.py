@@ -86,7 +86,7 @@ _FACTS: Final = f"""
 
 
 class Item(NamedTuple):
-    """What is counted: the first columns of `everybody`."""
+    """What is counted: columns of `cells`."""
 
     kind: str
     name: str
@@ -94,48 +94,50 @@ class Item(NamedTuple):
     mark: str
 
 
-def everybody(span: Span) -> str:
-    """Returns the query for all that is counted by month.
+def cells(span: Span, slices: Sequence[Slice], most: int) -> str:
+    """Returns the query for all that is counted by slice and month.
 
-    Its columns: those of `Item`, month, number of responses, and of the values that some have
-    (a driver's share of the score's sign, an answer that is a number) their number, sum, least and
-    greatest.
+    Its columns: slice (0 is everybody, the others count from 1), those of `Item`, how many items
+    there are of the kind, month, number of responses; and of the values that some have (a
+    driver's share of the score's sign, an answer that is a number) their number, sum, least and
+    greatest. Of each kind there are so many items at most, those that most responses have.
     """
     return f"""
-        WITH spanned AS ({_spanned(span)}), facts AS ({_FACTS})
-        SELECT
-            f.kind, f.name, f.type, f.mark, s.month,
-            COUNT(*) AS responses, COUNT(f.value) AS valued,
-            SUM(f.value) AS total, MIN(f.value) AS lowest, MAX(f.value) AS highest
-        FROM facts AS f JOIN spanned AS s ON s.number_customergauge = f.number_customergauge
-        GROUP BY f.kind, f.name, f.type, f.mark, s.month
-    """
-
-
-def crossed(span: Span, items: Sequence[Item], slices: Sequence[Slice]) -> str:
-    """Returns the query for the same of each slice, counted from 1, and the places of the items."""
-    listed = ", ".join(
-        f"({', '.join(map(_literal, item))}, {place})" for place, item in enumerate(items)
-    )
-    return f"""
-        WITH spanned AS ({_spanned(span)}), facts AS ({_FACTS}), member AS ({_members(slices)}),
-        placed AS (
+        WITH spanned AS (
+            SELECT number_customergauge, month, nps FROM scores WHERE {span.of("day")}
+        ), facts AS ({_FACTS}), counted AS (
+            SELECT kind, name, type, mark, COUNT(*) AS number FROM facts
+            GROUP BY kind, name, type, mark
+        ), ranked AS (
+            SELECT
+                kind, name, type, COUNT(*) OVER (PARTITION BY kind) AS items,
+                ROW_NUMBER() OVER (PARTITION BY kind ORDER BY SUM(number) DESC, name, type) AS place
+            FROM counted GROUP BY kind, name, type
+        ), item AS (
+            SELECT
+                c.kind, c.name, c.type, c.mark, r.items,
+                ROW_NUMBER() OVER (ORDER BY c.kind, c.name, c.type, c.mark) AS item
+            FROM counted AS c
+            JOIN ranked AS r ON r.kind = c.kind AND r.name = c.name AND r.type = c.type
+            WHERE r.place <= {most}
+        ), placed AS (
             SELECT s.number_customergauge, i.item, s.month, f.value
             FROM facts AS f
-            JOIN (VALUES {listed}) AS i(kind, name, type, mark, item)
+            JOIN item AS i
                 ON i.kind = f.kind AND i.name = f.name AND i.type = f.type AND i.mark = f.mark
             JOIN spanned AS s ON s.number_customergauge = f.number_customergauge
+        ), member AS ({_members(slices)}), summed AS (
+            SELECT
+                m.slice, p.item, p.month, COUNT(*) AS responses, COUNT(p.value) AS valued,
+                SUM(p.value) AS total, MIN(p.value) AS lowest, MAX(p.value) AS highest
+            FROM placed AS p JOIN member AS m ON m.number_customergauge = p.number_customergauge
+            GROUP BY m.slice, p.item, p.month
         )
         SELECT
-            m.slice, p.item, p.month, COUNT(*) AS responses, COUNT(p.value) AS valued,
-            SUM(p.value) AS total, MIN(p.value) AS lowest, MAX(p.value) AS highest
-        FROM placed AS p JOIN member AS m ON m.number_customergauge = p.number_customergauge
-        GROUP BY m.slice, p.item, p.month
+            s.slice, i.kind, i.name, i.type, i.mark, i.items, s.month,
+            s.responses, s.valued, s.total, s.lowest, s.highest
+        FROM summed AS s JOIN item AS i ON i.item = s.item
     """
-
-
-def _spanned(span: Span) -> str:
-    return f"SELECT number_customergauge, month, nps FROM scores WHERE {span.of('day')}"
 
 
 def _members(slices: Sequence[Slice]) -> str:
@@ -148,7 +150,7 @@ def _members(slices: Sequence[Slice]) -> str:
         )
         for is_none in (False, True)
     )
-    parts = []
+    parts = ["SELECT number_customergauge, 0 AS slice FROM spanned"]
     if valued:
         parts.append(f"""
             SELECT DISTINCT p.number_customergauge, c.slice
