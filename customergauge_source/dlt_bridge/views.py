@@ -104,7 +104,10 @@ def describe_tables(pipeline: Pipeline, source: str) -> None:
             name, text = str(table["name"]), table.get("description") or ""
             columns = {} if dialect == "snowflake" else _described(schema, name)
             statements += writer.comments(name, text, columns)
-        execute(client.sql_client, statements)
+        try:
+            execute(client.sql_client, statements)
+        except DatabaseException as error:  # as of a role that does not own them
+            logger.warning("The tables could not be described: %s", error)
 
 
 @contextmanager

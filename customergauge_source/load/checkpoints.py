@@ -35,7 +35,7 @@ from customergauge_source.exceptions import (
     CustomerGaugeError,
     TokenRefusedError,
 )
-from customergauge_source.load.explain import check_tables, told_as_ours
+from customergauge_source.load.explain import check_tables, told_as_ours, told_as_views
 from customergauge_source.load.summary import LoadSummary
 from customergauge_source.reading import ResourceReader
 from customergauge_source.secrecy import remember_resolved
@@ -186,7 +186,8 @@ class Load:
         if self._schema_hash() != self._first_hash:
             views.describe_tables(self.pipeline, self.source.name)
         if self.views:
-            made, left_out = views.renew(self.pipeline, self.source.name)
+            with told_as_views():
+                made, left_out = views.renew(self.pipeline, self.source.name)
             self._summary.views, self._summary.views_left_out = made, left_out
 
     def _load(self, name: str, reader: ResourceReader | None) -> None:

@@ -247,6 +247,23 @@ def told_as_ours() -> Iterator[None]:
         raise copy(explain(error)) from error  # not itself, which may be among the causes already
 
 
+@contextmanager
+def told_as_views() -> Iterator[None]:
+    """Makes what a destination says of views one of our errors.
+
+    Raises:
+        DestinationError: It refused them.
+    """
+    try:
+        yield
+    except DatabaseException as error:
+        raise DestinationError(
+            f"All is loaded, but the views cannot be made: {_line(error)}",
+            "Drop or rename what stands in their way, as a table of that name, or a view of yours"
+            " over one whose columns change; and run again with --views.",
+        ) from error
+
+
 def _line(error: BaseException) -> str:
     """Returns an exception's text in one line of readable length."""
     text = " ".join(without_traceback(str(error)).split()) or type(error).__name__

@@ -108,8 +108,15 @@ function listen() {
   new ResizeObserver(() => byId("bar").style.setProperty("--tuck", `${-byId("state").offsetTop}px`)).observe(byId("filters"));
 }
 
+/** Returns which answers were read at all, if not all were. */
+function bounds() {
+  const { start, end } = data.span;
+  if (!start && !end) return "";
+  return `. Answers ${[start && `from ${start}`, end && `to ${end}`].filter((it) => it).join(" ")} alone`;
+}
+
 async function start() {
-  put("made", "Dataset ", quoted(data.dataset), ` in ${data.destination}, made ${data.made_at}`);
+  put("made", "Dataset ", quoted(data.dataset), ` in ${data.destination}, made ${data.made_at}${bounds()}`);
   cells = await unpacked();
   await Promise.all(Object.keys(charts).map(prepare));
   fillFilters();

@@ -72,7 +72,7 @@ function showMonths() {
     ? "The band is the margin of each month. Choose a month in the chart to see it alone."
       + (empty ? ` Months without a score: ${empty}.` : "")
     : NO_SCORES);
-  return show("months", rows.length > empty ? rows : []);
+  return show("months", rows.length > empty ? rows.reverse() : []);  // the latest first
 }
 
 function showScores(all) {
@@ -159,7 +159,7 @@ function showRate() {
   put("rate-lead", rows.length ? `${written("percent", ratio(responded, delivered))}: ${text.count(responded)} answers to `
     + `${text.count(delivered)} delivered surveys. Everybody: the filter by segment does not apply here.`
     : "No survey was delivered in this selection.");
-  return show("rate", rows, (it) => it.date);
+  return show("rate", rows.reverse(), (it) => it.date);
 }
 
 function showCases() {
