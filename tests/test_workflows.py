@@ -36,6 +36,7 @@ LOAD = READ["load.yml"]
 # The key `on` is a truth value in YAML.
 ON = LOAD[True]
 STEPS: list[dict[str, Any]] = LOAD["jobs"]["load"]["steps"]
+LOADING, ATTACHING = STEPS[-2:]
 INPUTS = ON["workflow_dispatch"]["inputs"]
 ALL = {"recent", "old"}
 HOURLY, NIGHTLY = (schedule["cron"] for schedule in ON["schedule"])
@@ -191,7 +192,7 @@ def test_the_load_step_writes_a_summary_and_starts_over_if_that_was_chosen(
     chosen = {name: str(given["default"]) for name, given in INPUTS.items()}
     runner = make_runner(tmp_path / "runner", sandbox, inputs=chosen)
 
-    code, log = runner.run(STEPS[-1:])
+    code, log = runner.run([LOADING])
 
     assert code == 0, log
     assert runner.summary.startswith("### CustomerGauge load\n\n```\nLoaded 300 responses in ")
@@ -199,7 +200,7 @@ def test_the_load_step_writes_a_summary_and_starts_over_if_that_was_chosen(
     assert "::warning title=CustomerGauge load::" in log  # of a file that is thrown away
 
     runner.inputs = chosen | {"full_refresh": "true"}
-    code, log = runner.run(STEPS[-1:])
+    code, log = runner.run([LOADING])
 
     assert code == 0, log
     assert asked_cursors(sandbox)[0] is None
@@ -237,7 +238,7 @@ def test_a_log_ends_with_what_the_exit_code_means(
 ) -> None:
     runner = make_runner(tmp_path / "runner", sandbox, secrets=secrets)
 
-    code, log = runner.run(STEPS[-1:])
+    code, log = runner.run([LOADING])
 
     assert code == ends_with, log
     error, remedy, annotation = log.splitlines()[-3:]
@@ -261,7 +262,7 @@ def test_what_was_chosen_by_hand_reaches_the_command(tmp_path: Path, sandbox: Sa
     }
     runner = make_runner(tmp_path / "runner", sandbox, inputs=chosen, variables={})
 
-    code, log = runner.run(STEPS[-1:])
+    code, log = runner.run([LOADING])
 
     assert code == 2, log
     assert "touch" in log
@@ -269,11 +270,30 @@ def test_what_was_chosen_by_hand_reaches_the_command(tmp_path: Path, sandbox: Sa
     assert not sandbox.data_requests
 
     runner.inputs = chosen | {"start_date": "2026-01-01"}
-    code, log = runner.run(STEPS[-1:])
+    code, log = runner.run([LOADING])
 
     assert code == 0, log
     period = {"period[field]": "date_creation", "period[start]": "2026-01-01"}
     assert period.items() <= dict(sandbox.data_requests[-1].query).items()
+
+
+def test_the_report_is_made_and_attached_if_somebody_asks_for_it(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    chosen = {"destination": "duckdb", "report": "false"}
+    runner = make_runner(tmp_path / "runner", sandbox, inputs=chosen)
+    report = runner.folder / "work" / ATTACHING["with"]["path"]
+
+    assert runner.run([LOADING])[0] == 0
+    assert not report.exists()
+
+    runner.inputs = chosen | {"report": "true"}
+    code, log = runner.run([LOADING])
+
+    assert code == 0, log
+    assert report.stat().st_size > 500_000
+    assert INPUTS["report"]["default"] is False
+    assert ATTACHING["if"] == "${{ inputs.report }}"
 
 
 @pytest.mark.parametrize(
@@ -292,7 +312,7 @@ def test_the_destination_is_the_chosen_the_configured_or_bigquery(
         "inputs": {"destination": chosen},
         "vars": {"CUSTOMERGAUGE_DESTINATION": configured},
     }
-    assert evaluate(STEPS[-1]["env"]["LOAD_DESTINATION"], contexts) == expected
+    assert evaluate(LOADING["env"]["LOAD_DESTINATION"], contexts) == expected
 
 
 def test_the_choices_are_those_of_the_command() -> None:
@@ -325,14 +345,14 @@ def test_every_night_what_changed_is_merged_and_what_is_gone_removed(
         for which in (edited, deleted):
             sandbox.edit(which["recent"], date_survey_response=recent)
         runner = make_runner(tmp_path / "runner", sandbox)
-        assert runner.run(STEPS[-1:])[0] == 0
+        assert runner.run([LOADING])[0] == 0
         for cgid in edited.values():
             sandbox.edit(cgid, email="edited")
         for cgid in deleted.values():
             sandbox.remove(cgid)
 
         runner.event, runner.inputs = event, inputs
-        code, log = runner.run(STEPS[-1:])
+        code, log = runner.run([LOADING])
 
         assert code == 0, log
         found = dict(
@@ -349,22 +369,22 @@ def test_one_load_at_a_time_off_the_full_hour_and_never_cancelled() -> None:
     assert hourly[1:] == ["*"] * 4
     assert nightly[2:] == ["*"] * 3
     assert 5 < int(hourly[0]) < int(nightly[0]) < 55
-    assert f'"$LOAD_SCHEDULE" == "{NIGHTLY}"' in STEPS[-1]["run"]
+    assert f'"$LOAD_SCHEDULE" == "{NIGHTLY}"' in LOADING["run"]
     assert LOAD["concurrency"]["cancel-in-progress"] is False
     assert "${{" not in LOAD["concurrency"]["group"]
 
 
 def test_secrets_are_in_the_environment_of_one_step_alone() -> None:
     named = re.findall(r"\{ secrets\.(\w+)", TEXTS["load.yml"])
-    in_last_step = {
-        name: text for name, text in STEPS[-1]["env"].items() if "secrets." in str(text)
+    in_one_step = {
+        name: text for name, text in LOADING["env"].items() if "secrets." in str(text)
     }
-    assert in_last_step == {name: f"${{{{ secrets.{name} }}}}" for name in named}
+    assert in_one_step == {name: f"${{{{ secrets.{name} }}}}" for name in named}
     assert "secrets." not in TEXTS["ci.yml"]
 
 
 @pytest.mark.parametrize(
-    ("name", "extras"), [("load", ("bigquery", "snowflake")), ("lowest", ("dev", "report"))]
+    ("name", "extras"), [("load", ("bigquery", "snowflake", "report")), ("lowest", ("dev", "report"))]
 )
 def test_the_pins_are_within_what_the_project_allows(name: str, extras: tuple[str, ...]) -> None:
     text = (ROOT / ".github" / "requirements" / f"{name}.txt").read_text("utf-8")
