@@ -23,6 +23,7 @@ from customergauge_source.tables.shape import (
     REJECTED_VALUES,
     Shape,
 )
+from tests import docs_of_views
 from tests.support import ROOT
 
 PACKAGE = ROOT / "customergauge_source"
@@ -120,6 +121,7 @@ def generated() -> Iterator[tuple[str, str, str]]:
     for it in RESOURCES:
         tables = [(name, shape) for name, _, shape in it.record.tables(it.name)]
         yield "docs/tables.md", f"columns of {it.name}", "\n".join(_column_tables(tables))
+    yield from docs_of_views.written()
     removed = [("deleted_…", DELETED_RECORDS)]
     yield "docs/tables.md", "columns of what was removed", "\n".join(_column_tables(removed))
     rejected = [("…__rejected_values", REJECTED_VALUES), ("rejected_records", REJECTED_RECORDS)]

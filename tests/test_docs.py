@@ -34,7 +34,9 @@ from tests.docs import (
     resolve,
     section,
 )
+from tests.docs_of_views import tables_read
 from tests.support import DATASET, ROOT, environment, query
+from tests.viewing import EVERYTHING
 
 README, INTERNALS, OPERATIONS = "README.md", "docs/internals.md", "docs/operations.md"
 PRIVACY, READY = "docs/privacy.md", "A policy: no direct identifiers"
@@ -89,10 +91,10 @@ def steps(way: str) -> list[str]:
 def loaded(
     fork_server: subprocess.Popen[str], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:
-    """The README's first command and a load of the other resources: the file, what was said."""
+    """The README's first command and a load of all the rest: the file, what was said."""
     run = Command(fork_server, tmp_path_factory.mktemp("docs"))
     finished = run(None, "--sandbox")
-    others = run(None, "--sandbox", "--resources", "non_responses", "close_loop")
+    others = run(None, "--sandbox", "--views", *EVERYTHING)
     assert (finished.code, others.code) == (0, 0), finished.err + others.err
     return run.folder / "customergauge_sandbox.duckdb", finished.out
 
@@ -117,6 +119,11 @@ def test_every_link_leads_somewhere() -> None:
 def test_modules_and_columns_are_those_of_the_program(page: str, marker: str, text: str) -> None:
     (shown,) = between(marker).findall(PAGES[page])
     assert shown.strip() == text.strip(), "python -m tests.docs writes it anew"
+
+
+def test_a_view_reads_each_of_its_tables_once() -> None:
+    twice = {name: them for name, them in tables_read().items() if len({*them}) < len(them)}
+    assert (twice, all(tables_read().values())) == ({}, True)
 
 
 def test_the_tree_of_the_readme_has_every_table() -> None:
