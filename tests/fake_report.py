@@ -103,14 +103,14 @@ def report(responses: Sequence[Response], *, months: int = 19, **more: Any) -> d
         "topics": [{"label": label, "type": kind} for label, kind in TOPICS],
         "questions": QUESTIONS,
     }
-    scores: Counter[tuple[int, ...]] = Counter()
+    scores: Counter[Any] = Counter()
     cells: dict[str, dict[tuple[int, ...], list[float]]] = defaultdict(dict)
     answered: dict[tuple[int, ...], list[int | None]] = defaultdict(list)
     for it in responses:
         for at, part in enumerate(slices):
             if part["field"] is not None and it.segments.get(part["field"]) != part["value"]:
                 continue
-            scores[at, it.month, -1 if it.score is None else it.score] += 1
+            scores[at, it.month, it.score] += 1
             _count(cells, answered, it, at, drivers)
     data["scores"] = [[*key, count] for key, count in scores.items()]
     for kind, found in cells.items():
@@ -157,7 +157,7 @@ def _around(months: list[str], responses: Sequence[Response]) -> dict[str, Any]:
         "timezone": "Europe/Amsterdam",
         "span": {"start": None, "end": None},
         "months": months,
-        "left_out": [{"field": "Key Contact", "values": 1310}],
+        "left_out": {"values": ["Key Contact (1,310)"], "segments": [], "items": []},
         "scores": [],
         "driver_cells": [],
         "topic_cells": [],
@@ -215,7 +215,7 @@ def empty() -> dict[str, Any]:
         "rate": None,
         "cases": None,
         "comments": None,
-        "left_out": [],
+        "left_out": {"values": [], "segments": [], "items": []},
         "hashed": [],
     }
     why = "dropped by the privacy policy"
@@ -255,7 +255,7 @@ def large() -> dict[str, Any]:
     def some(count: int) -> list[int]:
         return [int(40 * chance.random()) for _ in range(count)]
 
-    data["scores"] = [[*it, score, *some(1)] for it in places for score in range(-1, 11)]
+    data["scores"] = [[*it, score, *some(1)] for it in places for score in (None, *range(11))]
     data["driver_cells"] = [
         [*it, driver, *some(4), chance.randrange(-60, 60) / 3]
         for it in places

@@ -17,6 +17,7 @@ import pytest
 
 from customergauge_source import customergauge_source, exceptions
 from customergauge_source.cli.options import make_parser
+from customergauge_source.cli.report import make_parser as make_report_parser
 from customergauge_source.resources import RESOURCES
 from customergauge_source.sandbox import Sandbox
 from customergauge_source.tables.privacy import leaves_of
@@ -54,6 +55,10 @@ NOT_RUN = {
     "pip install -e '.[bigquery]'": NETWORK,
     "pip install -e '.[snowflake]'": NETWORK,
     "pip install -e '.[bench]'": NETWORK,
+    "pip install -e '.[report]'": NETWORK,
+    "pip install -e '.[report]' && python pipelines/report.py --sandbox": NETWORK,
+    "python pipelines/report.py": "reads what a load has loaded: tests/test_report.py",
+    "python pipelines/report.py --sandbox": "the same",
     "pip install 'dlt[postgres]'": NETWORK,
     "pip install 'dlt[ducklake]'": NETWORK,
     f"{COMMAND} --destination bigquery": ACCOUNT,
@@ -146,6 +151,13 @@ def test_every_option_is_in_the_readme_and_the_other_way_round() -> None:
     arguments = set(inspect.signature(customergauge_source).parameters) - {"credentials"}
     without_option = {it for it in arguments if f"--{it.replace('_', '-')}" not in options}
     assert without_option == {"api_url", "auth_url", "max_answer_bytes", "privacy"}
+
+
+def test_every_option_of_the_report_is_in_the_docs_and_the_other_way_round() -> None:
+    actions = make_report_parser()._actions  # noqa: SLF001 - as above
+    options = {name for action in actions for name in action.option_strings}
+    rows = re.findall(r"^\| (`--.*?) \|", PAGES["docs/report.md"], re.MULTILINE)
+    assert set(re.findall(r"`(--[\w-]+)`", " ".join(rows))) == options - {"-h", "--help"}
 
 
 def test_every_exit_code_is_in_the_docs_and_in_the_help() -> None:

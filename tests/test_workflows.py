@@ -376,15 +376,14 @@ def test_one_load_at_a_time_off_the_full_hour_and_never_cancelled() -> None:
 
 def test_secrets_are_in_the_environment_of_one_step_alone() -> None:
     named = re.findall(r"\{ secrets\.(\w+)", TEXTS["load.yml"])
-    in_one_step = {
-        name: text for name, text in LOADING["env"].items() if "secrets." in str(text)
-    }
+    in_one_step = {name: text for name, text in LOADING["env"].items() if "secrets." in str(text)}
     assert in_one_step == {name: f"${{{{ secrets.{name} }}}}" for name in named}
     assert "secrets." not in TEXTS["ci.yml"]
 
 
 @pytest.mark.parametrize(
-    ("name", "extras"), [("load", ("bigquery", "snowflake", "report")), ("lowest", ("dev", "report"))]
+    ("name", "extras"),
+    [("load", ("bigquery", "snowflake", "report")), ("lowest", ("dev", "report"))],
 )
 def test_the_pins_are_within_what_the_project_allows(name: str, extras: tuple[str, ...]) -> None:
     text = (ROOT / ".github" / "requirements" / f"{name}.txt").read_text("utf-8")

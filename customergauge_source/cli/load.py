@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from customergauge_source.cli import outcome, process
 from customergauge_source.cli.options import PROG, Options, parse
-from customergauge_source.cli.place import make_pipeline, name_of
+from customergauge_source.cli.place import Place, make_pipeline, name_of
 
 if TYPE_CHECKING:
     from dlt import Pipeline
@@ -89,7 +89,9 @@ class Run:
         from dlt.common.runtime.collector import NULL_COLLECTOR
 
         from customergauge_source.dlt_bridge import memory
+        from customergauge_source.dlt_bridge.settings import is_set
         from customergauge_source.dlt_bridge.tables_step import owner_of
+        from customergauge_source.dlt_bridge.views import check_dialect
 
         with tempfile.TemporaryDirectory() as folder:  # a run that is under way has the usual one
             pipeline = self._make_pipeline(folder, NULL_COLLECTOR)
@@ -99,6 +101,8 @@ class Run:
                 reader.check_query()
             for reader in readers:
                 reader.check()
+            if self._options.views or is_set(source.section, "views"):
+                check_dialect(pipeline)
             states = memory.go_on_from_destination(pipeline, source.name)
             for name, reader in zip(source.selected_resources, readers, strict=True):
                 reader.check_state(states.get(name, {}), pipeline.schemas.get(source.name))
@@ -107,9 +111,7 @@ class Run:
 
     def _make_pipeline(self, folder: str, progress: Collector) -> Pipeline:
         it = self._options
-        return make_pipeline(
-            it.destination, it.dataset, is_sandbox=it.sandbox, folder=folder, progress=progress
-        )
+        return make_pipeline(Place(it.destination, it.dataset, it.sandbox), folder, progress)
 
     def _make_source(self, arguments: dict[str, Any]) -> DltSource:
         from customergauge_source import customergauge_source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,56 +20,59 @@ def name_of(*, is_sandbox: bool) -> str:
     return f"{NAME}_sandbox" if is_sandbox else NAME
 
 
-def make_pipeline(
-    destination: str | None,
-    dataset: str | None,
-    *,
-    is_sandbox: bool,
-    folder: str,
-    progress: Collector | None,
-) -> Pipeline:
-    """Returns the pipeline, whose working directory lies in a folder.
+@dataclass(frozen=True)
+class Place:
+    """What the options of a command say of it.
 
-    Args:
+    Attributes:
         destination: Name of the destination, if it is not the configured one.
         dataset: Name of the dataset, if it is not the usual one.
         is_sandbox: Whether it is that of the built-in API.
-        folder: Where the working directory is to lie.
-        progress: What progress is told to; None if nothing is loaded.
+        pipeline: Name of the pipeline, if it is not the usual one.
+        reads_only: Whether nothing is written; others may then read a DuckDB file meanwhile.
     """
+
+    destination: str | None
+    dataset: str | None
+    is_sandbox: bool
+    pipeline: str | None = None
+    reads_only: bool = False
+
+
+def make_pipeline(place: Place, folder: str, progress: Collector) -> Pipeline:
+    """Returns the pipeline, whose working directory lies in a folder."""
     import dlt
-    from dlt.common.runtime.collector import NULL_COLLECTOR
 
     from customergauge_source.dlt_bridge.refusals import check_destination
 
-    name = name_of(is_sandbox=is_sandbox)
-    destination = destination or dlt.config.get("destination_type", str) or "duckdb"
+    name = name_of(is_sandbox=place.is_sandbox)
+    destination = place.destination or dlt.config.get("destination_type", str) or "duckdb"
     is_file = destination == "duckdb"
     usual = f"{NAME}_data" if is_file else f"{name}_data"
     pipeline: Pipeline = dlt.pipeline(
-        pipeline_name=name,
-        destination=_duckdb(name, is_sandbox=is_sandbox, is_spare=progress is not None)
-        if is_file
-        else destination,
-        dataset_name=dataset or usual,
+        pipeline_name=place.pipeline or name,
+        destination=_duckdb(name, place) if is_file else destination,
+        dataset_name=place.dataset or usual,
         pipelines_dir=folder,
-        progress=progress or NULL_COLLECTOR,
+        progress=progress,
     )
     check_destination(pipeline)
     return pipeline
 
 
-def _duckdb(name: str, *, is_sandbox: bool, is_spare: bool) -> Any:  # noqa: ANN401 - dlt's destinations have no base
+def _duckdb(name: str, it: Place) -> Any:  # noqa: ANN401 - dlt's destinations have no base
     """Returns DuckDB; its file lies in the working directory unless the configuration moves it."""
     import dlt
 
     place = "destination.duckdb.credentials"
-    if is_spare and dlt.config.get(f"{place}.global_config") is None:
+    if it.reads_only:  # or nobody else could read
+        os.environ["DESTINATION__DUCKDB__CREDENTIALS__READ_ONLY"] = "true"
+    elif dlt.config.get(f"{place}.global_config") is None:
         # Otherwise DuckDB takes most of the machine's memory as the table grows; it can spill.
         limit = {"memory_limit": f"{128 * max(2, os.cpu_count() or 1)}MB"}
         os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] = json.dumps(limit)
     database: str | None = None
-    if not is_sandbox:
+    if not it.is_sandbox:
         given: Any = dlt.config.get(place)
         database = given if isinstance(given, str) else dlt.config.get(f"{place}.database", str)
     if database is not None and ":" in database:

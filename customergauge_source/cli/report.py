@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from customergauge_source.cli import outcome, process
 from customergauge_source.cli.options import Parser, day
-from customergauge_source.cli.place import make_pipeline, name_of
+from customergauge_source.cli.place import Place, make_pipeline, name_of
 
 if TYPE_CHECKING:
     from dlt import Pipeline
@@ -32,6 +32,7 @@ class Options:
     sandbox: bool
     destination: str | None
     dataset: str | None
+    pipeline: str | None
     output: Path
     start_date: date | None
     end_date: date | None
@@ -66,6 +67,7 @@ def make_parser(prog: str = PROG) -> argparse.ArgumentParser:
     add("--sandbox", action="store_true", help="of what `load.py --sandbox` loaded")
     add("--destination", metavar="NAME", help=f"one of {_DESTINATIONS} (duckdb)")
     add("--dataset", metavar="NAME", help="dataset, or schema, to read (customergauge_data)")
+    add("--pipeline", metavar="NAME", help="the pipeline that loaded it (customergauge)")
     add("--start-date", type=day, metavar="YYYY-MM-DD", help="answers since this day")
     add("--end-date", type=day, metavar="YYYY-MM-DD", help="answers up to this day")
     add("--debug", action="store_true", help="show tracebacks")
@@ -81,17 +83,23 @@ def _parse(arguments: Sequence[str] | None, prog: str) -> Options:
 
 
 def _run(options: Options) -> None:
+    from dlt.common.runtime.collector import NULL_COLLECTOR
+
     from customergauge_source.report.page import render
 
     _check_installed()
     _check_output(options.output)
     with tempfile.TemporaryDirectory() as folder:
         pipeline = make_pipeline(
-            options.destination,
-            options.dataset,
-            is_sandbox=options.sandbox,
-            folder=folder,
-            progress=None,
+            Place(
+                options.destination,
+                options.dataset,
+                options.sandbox,
+                pipeline=options.pipeline,
+                reads_only=True,
+            ),
+            folder,
+            NULL_COLLECTOR,
         )
         process.settled()
         data = _collect(pipeline, options)
@@ -146,8 +154,11 @@ def _check_output(output: Path) -> None:
 
 
 def _write(output: Path, text: str) -> None:
-    """Writes the file whole, or leaves it as it was."""
-    output = output.expanduser()
+    """Writes the file whole, or leaves it as it was; a device or a pipe takes it as it comes."""
+    output = output.expanduser().resolve()
+    if output.exists() and not output.is_file():
+        output.write_text(text, encoding="utf-8")
+        return
     beside = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         beside.write_text(text, encoding="utf-8")

@@ -49,9 +49,16 @@ def opened(pipeline: Pipeline, source: str) -> Iterator[Dataset]:
     views.check_dialect(pipeline)
     _check_file(pipeline)
     states = memory.go_on_from_destination(pipeline, source)
+    if source not in pipeline.schemas:
+        raise ConfigurationError(
+            f"Nothing was loaded into dataset {pipeline.dataset_name} by pipeline"
+            f" {pipeline.pipeline_name}.",
+            "Load first; or name the dataset with --dataset, the destination with --destination,"
+            " and the pipeline, if it is one of your own, with --pipeline.",
+        )
     with views.opened(pipeline, source) as (client, writer):
         names = client.schema.data_table_names(seen_data_only=True)
-        stored = client.get_storage_tables(names) if client.is_storage_initialized() else ()
+        stored = client.get_storage_tables(names)
         yield Dataset(
             client.config.normalize_dataset_name(client.schema),
             frozenset(name for name, columns in stored if columns),

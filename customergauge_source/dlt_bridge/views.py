@@ -7,9 +7,10 @@ for what it generates itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from dlt import Pipeline
@@ -62,34 +63,49 @@ def renew(pipeline: Pipeline, source: str) -> tuple[list[str], list[str]]:
     with opened(pipeline, source) as (client, writer):
         wanted = {name: writer.tables(view.sql) for name, view in VIEWS.items()}
         tables = {table for needed in wanted.values() for table in needed}
-        stored = {name for name, columns in client.get_storage_tables(tables) if columns}
-        made = [name for name, needed in wanted.items() if needed <= stored]
+        stored = _stored(client, {*tables, *VIEWS})
+        made = [name for name, needed in wanted.items() if needed <= stored.keys()]
         views = {name: VIEWS[name] for name in made}
         if WIDE in made and SEGMENTS in stored:
-            views[WIDE] = _wide(client.sql_client, writer, client.schema, policy)
+            views[WIDE] = _wide(client, writer, stored, policy)
         for name, view in views.items():
             views[name] = replace(view, columns=policy.told(view.columns))
         renewing = replace(writer, views={**VIEWS, **views})
-        statements = [*_dropped(client, renewing, made)]
-        # DuckLake takes none of a view.
+        # DuckLake takes no description of a view's columns.
         able = not pipeline.destination.destination_type.endswith(".ducklake")
-        for name in made:
-            statements += renewing.create(name, describes_columns=able)
-        execute(client.sql_client, statements)
+        scripts = [[*renewing.create(name, describes_columns=able)] for name in made]
+        if writer.dialect == "postgres":
+            for name, script in zip(made, scripts, strict=True):
+                # It replaces none that lacks a column which it had.
+                before, after = stored.get(name, ()), [*views[name].columns]
+                if [*before] != after[: len(before)]:
+                    script.insert(0, writer.drop(name))
+        _execute_all(client.sql_client, scripts)
     return made, [name for name in wanted if name not in made]
 
 
-def drop(pipeline: Pipeline, source: str) -> None:
-    """Drops the views, as PostgreSQL keeps tables that a view is over."""
+def drop(pipeline: Pipeline, source: str) -> bool:
+    """Drops the views that a load has made, and says whether there were some.
+
+    PostgreSQL keeps tables that a view is over; and they are made for a clock, which may change.
+    """
     if _dialect(pipeline) not in DIALECTS:
-        return
+        return False
     with opened(pipeline, source) as (client, writer):
         if not client.is_storage_initialized():
-            return
-        for name, columns in client.get_storage_tables(VIEWS):
-            if columns:
-                with suppress(DatabaseException):  # a table, which is somebody else's
-                    client.sql_client.execute_sql(writer.drop(name))
+            return False
+        stored = _stored(client, VIEWS)
+        ours = [name for name, columns in stored.items() if _is_ours(name, columns, writer)]
+        if writer.dialect == "postgres":
+            for name in ours:
+                client.sql_client.execute_sql(writer.drop(name))
+    return bool(ours)
+
+
+def _is_ours(name: str, columns: Collection[str], writer: Writer) -> bool:
+    """Says whether what has the name of a view has its columns, too."""
+    declared = {writer.fold(column) for column in VIEWS[name].columns}
+    return declared <= {*columns} if name == WIDE else declared == {*columns}
 
 
 def describe_tables(pipeline: Pipeline, source: str) -> None:
@@ -100,9 +116,11 @@ def describe_tables(pipeline: Pipeline, source: str) -> None:
     with opened(pipeline, source) as (client, writer):
         schema: Schema = client.schema
         statements: list[str] = []
-        for table in schema.data_tables(seen_data_only=True):
-            name, text = str(table["name"]), table.get("description") or ""
-            columns = {} if dialect == "snowflake" else _described(schema, name)
+        stored = _stored(client, schema.data_table_names(seen_data_only=True))
+        for name, there in stored.items():
+            described = {} if dialect == "snowflake" else _described(schema, name)
+            columns = {it: text for it, text in described.items() if writer.fold(it) in there}
+            text = schema.tables[name].get("description") or ""
             statements += writer.comments(name, text, columns)
         try:
             execute(client.sql_client, statements)
@@ -154,11 +172,42 @@ def _dialect(pipeline: Pipeline) -> str:
     return str(pipeline.destination.capabilities().sqlglot_dialect)
 
 
-def _wide(sql: Any, writer: Writer, schema: Schema, policy: Hidden) -> View:  # noqa: ANN401 - dlt's client
+def _execute_all(sql: Any, scripts: Sequence[Sequence[str]]) -> None:  # noqa: ANN401 - dlt's client
+    """Executes scripts together; if that fails one by one, so that one keeps no other from it."""
+    try:
+        execute(sql, [*chain.from_iterable(scripts)])
+    except DatabaseException:
+        failures: list[DatabaseException] = []
+        for script in scripts:
+            try:
+                execute(sql, script)
+            except DatabaseException as error:  # noqa: PERF203 - on its own each
+                failures.append(error)
+        if failures:
+            raise failures[0] from None
+
+
+def _stored(client: Any, names: Iterable[str]) -> dict[str, list[str]]:  # noqa: ANN401 - dlt's client
+    """Returns the columns of tables and views that are there, as the destination spells them."""
+    return {name: [*columns] for name, columns in client.get_storage_tables(names) if columns}
+
+
+def _wide(
+    client: Any,  # noqa: ANN401 - dlt's client
+    writer: Writer,
+    stored: Mapping[str, Sequence[str]],
+    policy: Hidden,
+) -> View:
     """Returns the view over all columns of responses, and the segments that there are."""
+    schema: Schema = client.schema
     described = _described(schema, RESPONSES.name, all_columns=True)
-    columns = {name: text for name, text in described.items() if not name.startswith("_dlt")}
-    fields = [row[0] for row in sql.execute_sql(writer.query(FIELDS)) or ()]
+    there = {*stored[RESPONSES.name]}
+    columns = {
+        name: text
+        for name, text in described.items()
+        if writer.fold(name) in there and not name.startswith("_dlt")
+    }
+    fields = [row[0] for row in client.sql_client.execute_sql(writer.query(FIELDS)) or ()]
     if len(fields) > MOST_SEGMENTS:
         logger.warning(
             "There are %d segments: %s has the first %d.", len(fields), WIDE, MOST_SEGMENTS
@@ -166,7 +215,10 @@ def _wide(sql: Any, writer: Writer, schema: Schema, policy: Hidden) -> View:  # 
     segments = columns_of_segments(
         fields[:MOST_SEGMENTS], described, lambda field, end: _name_of(schema.naming, field, end)
     )
-    return wide(columns, segments, policy)
+    view = wide(columns, segments, policy)
+    before = {name: place for place, name in enumerate(stored.get(WIDE, ()))}
+    order = sorted(view.columns, key=lambda it: before.get(writer.fold(it), len(before)))
+    return wide(columns, segments, policy, order)
 
 
 def _name_of(naming: NamingConvention, field: str, end: str) -> str:
@@ -178,15 +230,6 @@ def _name_of(naming: NamingConvention, field: str, end: str) -> str:
     if most := naming.max_length:
         name = naming.shorten_identifier(name, field, most - len(end))
     return name + end
-
-
-def _dropped(client: Any, writer: Writer, names: Iterable[str]) -> Iterator[str]:  # noqa: ANN401
-    """Yields what drops those views that PostgreSQL does not replace: whose columns change."""
-    if writer.dialect != "postgres":
-        return
-    for name, stored in client.get_storage_tables(names):
-        if [*stored] != [*writer.views[name].columns][: len(stored)]:
-            yield writer.drop(name)
 
 
 def _described(schema: Schema, table: str, *, all_columns: bool = False) -> dict[str, str]:

@@ -172,17 +172,17 @@ class Load:
                     if failure is not None:
                         logger.warning("%s", error)
                     failure = failure or error
+            if failure is not None:
+                raise failure
             if not self.is_dry:
                 with told_as_ours():
                     self._explain_tables()
-        if failure is not None:
-            raise failure
         return self._summary
 
     def _explain_tables(self) -> None:
         """Describes the tables, if there are new ones, and renews the views, if they are wanted."""
-        if not self._summary.checkpoints and not self.views:
-            return
+        if self.source.name not in self.pipeline.schemas:
+            return  # nothing was ever loaded
         if self._schema_hash() != self._first_hash:
             views.describe_tables(self.pipeline, self.source.name)
         if self.views:
@@ -201,7 +201,7 @@ class Load:
             duckdb_file.create_whole(self.pipeline)
         if self.full_refresh:
             integrity.clear_the_way(self.pipeline, self.source.name, self._readers)
-            views.drop(self.pipeline, self.source.name)
+            self.views = views.drop(self.pipeline, self.source.name) or self.views
         states = memory.go_on_from_destination(self.pipeline, self.source.name)
         remember_resolved()
         if self.full_refresh:

@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 from customergauge_source.report.queries import SENTIMENTS, Item
 
 _MOST: Final = 100_000
-"""Cells that are embedded."""
-_LONGEST: Final = 240
-"""Months in a row; with a date of another century those without responses are left out."""
+"""Counts that are embedded."""
+_LONGEST: Final = 120
+"""Months before and after the busiest one that are shown; what is dated elsewhere has no date."""
 
 
 class Count(NamedTuple):
@@ -52,14 +52,14 @@ class Cells:
         self._shown = {kind: _in_order(everybody, kind) for kind in _ROWS}
         self._items = {it.item.kind: it.items for it in everybody}
         self._scores = [it for it in everybody if it.item.kind == "score"]
-        self.months = _months({it.month for it in self._scores if it.month is not None})
+        self.months = _months(self._scores)
         self._place = {month: place for place, month in enumerate(self.months)}
 
-    def left_out(self) -> Iterator[dict[str, Any]]:
+    def left_out(self) -> Iterator[str]:
         """Yields of what there is more than is shown."""
         for kind, shown in self._shown.items():
             if left := self._items.get(kind, 0) - len(shown):
-                yield {"field": f"{kind}s".capitalize(), "values": left}
+                yield f"{kind}s ({left:,})"
 
     def gaps(self) -> list[str]:
         """Returns the months in between that have no response."""
@@ -71,7 +71,7 @@ class Cells:
         return sum(
             it.responses
             for it in self._scores
-            if not (without_month and it.month) and not (without_score and it.item.mark)
+            if not (without_month and self._at(it) >= 0) and not (without_score and it.item.mark)
         )
 
     def _at(self, it: Count) -> int:
@@ -88,7 +88,7 @@ class Cells:
             "topics": [{"label": label, "type": kind} for label, kind in topics],
             "questions": [title for title, _ in questions],
             "scores": [
-                [it.slice, self._at(it), int(_text(it.item.mark) or -1), it.responses]
+                [it.slice, self._at(it), _score(it.item), it.responses]
                 for it in self._counts
                 if it.item.kind == "score"
             ],
@@ -161,22 +161,29 @@ def _in_order(counts: Iterable[Count], kind: str) -> list[tuple[str, ...]]:
     return sorted(found, key=lambda it: (-found[it], it))
 
 
+def _score(item: Item) -> int | None:
+    text = _text(item.mark)
+    return None if text is None else int(text)
+
+
 def _text(key: str) -> str | None:
     """Returns the text that a query's key stands for."""
     return key[1:] if key else None
 
 
-def _months(found: set[date]) -> list[str]:
+def _months(scores: Iterable[Count]) -> list[str]:
     """Returns the months from the first to the last."""
+    found: Counter[int] = Counter()
+    for it in scores:
+        if it.month is not None:
+            found[it.month.year * 12 + it.month.month - 1] += it.responses
     if not found:
         return []
-    first, last = min(found), max(found)
-    every = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
-    if len(every) > _LONGEST:
-        return sorted(map(month_name, found))
-    return [f"{it // 12:04}-{it % 12 + 1:02}" for it in every]
+    busiest = max(found, key=lambda it: (found[it], it))
+    near = [it for it in found if abs(it - busiest) <= _LONGEST]
+    return [f"{it // 12:04}-{it % 12 + 1:02}" for it in range(min(near), max(near) + 1)]
 
 
 def month_name(month: date | None) -> str:
     """Returns a month as `2026-10`, and "" for none."""
-    return f"{month:%Y-%m}" if month else ""
+    return f"{month.year:04}-{month.month:02}" if month else ""

@@ -45,7 +45,7 @@ def collect(ask: Ask, tables: Collection[str], span: Span, hidden: Hidden) -> di
             f"The dataset has no table {missing[0]}: nothing was loaded into it.",
             "Load first; or name the dataset with --dataset, the destination with --destination.",
         )
-    values = _values(ask(queries.VALUES), hidden)
+    values = _values(ask(queries.values(span)), hidden)
     slices = [*_chosen(values)][:_SLICES]
     counts = map(Count.of, ask(queries.cells(span, slices, _ITEMS)))
     named = [it for it in counts if not hidden.hashes(_NAMED.get(it.item.kind, ""))]
@@ -54,7 +54,7 @@ def collect(ask: Ask, tables: Collection[str], span: Span, hidden: Hidden) -> di
     return {
         "months": cells.months,
         "slices": [{"field": None, "value": None}, *(it._asdict() for it in slices)],
-        "left_out": [*_left_out(values, slices), *cells.left_out()],
+        "left_out": {**_left_out(values, slices), "items": [*cells.left_out()]},
         **cells.as_json(),
         "rate": _rate(ask(queries.rate(span))) if "non_responses" in tables else None,
         "cases": _cases(ask) if "close_loop" in tables else None,
@@ -91,11 +91,15 @@ def _largest(counted: Counter[str]) -> dict[str, int]:
     return dict(sorted(counted.items(), key=lambda it: (-it[1], it[0]))[:_VALUES])
 
 
-def _left_out(values: Mapping[str, Counter[str]], kept: Sequence[Slice]) -> Iterator[Any]:
+def _left_out(values: Mapping[str, Counter[str]], kept: Sequence[Slice]) -> dict[str, list[str]]:
+    """Returns of which segments there are more values, and which cannot be chosen."""
     shown = Counter(it.field for it in kept if it.value is not None)
-    for field, counted in values.items():
-        if left := len(counted) - shown[field]:
-            yield {"field": field, "values": left}
+    more = {field: len(counted) - shown[field] for field, counted in values.items()}
+    fields = {it.field for it in kept}
+    return {
+        "values": [f"{it} ({number:,})" for it, number in more.items() if number and it in fields],
+        "segments": [it for it in values if it not in fields],
+    }
 
 
 def _rate(rows: Rows) -> list[list[Any]]:

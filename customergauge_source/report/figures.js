@@ -45,22 +45,23 @@ function named(text, none) {
 
 /**
  * Returns the NPS of score rows and all that belongs to it.
- * @param {number[][]} rows [slice, month, score or -1, responses]
+ * A score that is none of 0 to 10 is one of no group.
+ * @param {number[][]} rows [slice, month, score or null, responses]
  */
 function tally(rows) {
   const scores = new Array(11).fill(0);
-  let responses = 0;
+  let [responses, scored] = [0, 0];
   for (const [, , score, count] of rows) {
     responses += count;
-    if (score >= 0) scores[score] += count;
+    if (score !== null) scored += count;
+    if (score in scores) scores[score] += count;
   }
   const sum = (from, to) => scores.slice(from, to + 1).reduce((all, it) => all + it, 0);
-  return { responses, scores, ...score(sum(9, 10), sum(7, 8), sum(0, 6), responses) };
+  return { responses, scores, ...score(sum(9, 10), sum(7, 8), sum(0, 6), scored, responses) };
 }
 
 /** Returns the NPS of three groups, its margin, and the NPS over all responses as the portal has it. */
-function score(promoters, passives, detractors, responses) {
-  const scored = promoters + passives + detractors;
+function score(promoters, passives, detractors, scored, responses) {
   const groups = { promoters, passives, detractors, scored, few: scored < FEW };
   if (!scored) {
     return { ...groups, nps: null, margin: null, low: null, high: null, portal: ratio(0, responses) };
@@ -114,7 +115,7 @@ function topicRows(rows, topics) {
   return [...summed(rows, 2)]
     .map(([topic, [responses, positive, neutral, mixed, negative, without]]) => {
       const { label, type } = topics[topic];
-      const name = named(label, "(none)") + (twice.has(label) ? ` · ${type}` : "");
+      const name = named(label, "(none)") + (twice.has(label) ? ` · ${named(type, "no type")}` : "");
       const rated = positive + neutral + mixed + negative;
       const net = rated ? (100 * (positive - negative)) / rated : null;
       let end = -negative - (mixed + neutral) / 2;

@@ -79,7 +79,7 @@ function fillFilters() {
 function showFilters() {
   put("value", option(0, "Everybody"), ...data.slices
     .map((it, at) => [it, at])
-    .filter(([it, at]) => at && it.field === chosen.field)
+    .filter(([it, at]) => it.field === chosen.field && cells.scores[at]?.length)
     .map(([it, at]) => option(at, named(it.value, "(none)"))));
   for (const id of ["from", "to", "field"]) byId(id).value = String(chosen[id]);
   byId("value").value = String(chosen.slice);

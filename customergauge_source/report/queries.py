@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
+from customergauge_source.views.figures import literal
+
 SENTIMENTS: Final = ("positive", "neutral", "mixed", "negative")
 TABLES: Final = (
     "responses",
@@ -44,10 +46,18 @@ class Slice(NamedTuple):
     value: str | None
 
 
-VALUES: Final = """
-    SELECT field, reference, COUNT(*) AS responses FROM responses__properties
-    WHERE field IS NOT NULL GROUP BY field, reference
-"""
+def values(span: Span) -> str:
+    """Returns the query for the values of segments, and how many responses have each."""
+    return f"""
+        SELECT p.field, p.reference, COUNT(DISTINCT p.number_customergauge) AS responses
+        FROM responses__properties AS p
+        JOIN ({_spanned(span)}) AS s ON s.number_customergauge = p.number_customergauge
+        WHERE p.field IS NOT NULL GROUP BY p.field, p.reference
+    """
+
+
+def _spanned(span: Span) -> str:
+    return f"SELECT number_customergauge, month, nps FROM scores WHERE {span.of('day')}"
 
 
 _MARKS: Final = " || ".join(
@@ -103,9 +113,7 @@ def cells(span: Span, slices: Sequence[Slice], most: int) -> str:
     greatest. Of each kind there are so many items at most, those that most responses have.
     """
     return f"""
-        WITH spanned AS (
-            SELECT number_customergauge, month, nps FROM scores WHERE {span.of("day")}
-        ), facts AS ({_FACTS}), counted AS (
+        WITH spanned AS ({_spanned(span)}), facts AS ({_FACTS}), counted AS (
             SELECT kind, name, type, mark, COUNT(*) AS number FROM facts
             GROUP BY kind, name, type, mark
         ), ranked AS (
@@ -144,7 +152,7 @@ def _members(slices: Sequence[Slice]) -> str:
     """Returns the query for responses by slice."""
     valued, without = (
         ", ".join(
-            f"({_literal(it.field)}, {_literal(it.value or '')}, {place})"
+            f"({literal(it.field)}, {literal(it.value or '')}, {place})"
             for place, it in enumerate(slices, 1)
             if (it.value is None) == is_none
         )
@@ -189,11 +197,9 @@ CASES: Final = """
 def comments(span: Span, most: int) -> str:
     """Returns the query for what detractors said last."""
     return f"""
-        SELECT number_customergauge, day, nps, account__name, comment_text, language FROM (
-            SELECT *, CAST(date_survey_response AT TIME ZONE :zone AS DATE) AS day
-            FROM responses_wide
-        ) AS dated
-        WHERE nps_category = 'detractor' AND comment_text <> '' AND {span.of("day")}
+        SELECT number_customergauge, day, nps, account__name, comment_text, language
+        FROM scores
+        WHERE detractor = 1 AND comment_text <> '' AND {span.of("day")}
         ORDER BY day DESC NULLS LAST, number_customergauge DESC LIMIT {most}
     """
 
@@ -217,7 +223,3 @@ def counts(tables: Sequence[str]) -> str:
     return " UNION ALL ".join(
         f"SELECT '{table}' AS name, COUNT(*) AS number FROM {table}" for table in tables
     )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

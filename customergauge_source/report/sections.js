@@ -36,9 +36,10 @@ function showChange() {
   const length = full.length >= 3 ? 3 : 1;
   const to = full.at(-1);
   const from = to - length + 1;
-  if (!full.length || from - length < 0) {
+  if (!full.length || from - length < 0 || !isFull(data.months[from - length], data)) {
     return put("change", element("p", { class: "verdict" }, "Nothing to compare with"),
-      element("p", {}, "There are no full months to compare in this selection."));
+      element("p", {}, full.length ? "No full months lie before those that are chosen."
+        : "There is no full month in this selection."));
   }
   const [now, before] = [[from, to], [from - length, from - 1]].map((span) => (
     { span, ...tally(picked("scores", chosen.slice, ...span)) }));
@@ -193,11 +194,13 @@ function showHealth() {
   };
   put("health", ...Object.entries(tiles).map(([term, value]) => element("div", {}, element("dt", {}, term), element("dd", {}, value))));
   const list = (items) => items.flatMap((it, at) => [at ? ", " : "", quoted(it)]);
+  const left = (what, found) => (found.length ? [`${what}: `, ...list(found), "."] : []);
   const notes = [
     health.gaps.length ? ["Months without a response: ", ...list(health.gaps.map(monthName)), "."] : [],
     data.hashed.length ? ["Hashed by the privacy policy, so not shown as names: ", ...list(data.hashed), "."] : [],
-    data.left_out.length ? ["Segments with too many values to show: ",
-      ...list(data.left_out.map((it) => `${it.field} (${text.count(it.values)})`)), "."] : [],
+    left("Values of segments that are not shown, as there are too many", data.left_out.values),
+    left("Segments that cannot be chosen, as there are too many", data.left_out.segments),
+    left("Not shown, as others are more frequent", data.left_out.items),
     [`The filters do not apply here. Months are those of ${data.timezone}.`],
   ];
   put("health-notes", ...notes.filter((it) => it.length).map((it) => element("p", {}, ...it)));

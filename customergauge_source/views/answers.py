@@ -75,11 +75,9 @@ ANSWERS: Final[Mapping[str, View]] = {
                 WHEN 'negative' THEN -1
             END AS sentiment_score
         FROM (
-            SELECT
-                r.number_customergauge, r.nps_category, t.label, t.type,
-                NULLIF(t.sentiment, '') AS sentiment
+            SELECT r.number_customergauge, r.nps_category, t.label, t.type, t.sentiment
             FROM scores AS r
-            JOIN responses__tags AS t ON t.number_customergauge = r.number_customergauge
+            JOIN sentiments AS t ON t.number_customergauge = r.number_customergauge
         ) AS tagged
         """,
     ),
@@ -94,8 +92,8 @@ ANSWERS: Final[Mapping[str, View]] = {
         f"""
         SELECT
             number_customergauge, title, answer,
-            CASE WHEN REGEXP_MATCHES(TRIM(answer), '{_NUMBER}')
-                THEN CAST(TRIM(answer) AS DOUBLE)
+            CASE WHEN REGEXP_MATCHES(TRIM(answer, ' '), '{_NUMBER}')
+                THEN CAST(TRIM(answer, ' ') AS DOUBLE)
             END AS answer_number
         FROM responses__questions
         """,

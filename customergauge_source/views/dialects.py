@@ -53,6 +53,8 @@ class Writer:
         tree = exp.replace_placeholders(self.expanded(text), zone=self.zone)
         tables = [*_tables(tree)]
         places = [self.place(table.name) for table in tables]
+        if self.dialect == "bigquery":
+            _without_session(tree)
         for identifier in tree.find_all(exp.Identifier):
             identifier.replace(exp.to_identifier(self.fold(identifier.this), quoted=True))
         for table, parts in zip(tables, places, strict=True):
@@ -114,6 +116,17 @@ class Writer:
 
 def _parsed(text: str) -> Any:  # noqa: ANN401 - sqlglot's classes vary with its releases
     return sqlglot.parse_one(text, read="duckdb")
+
+
+def _without_session(tree: Any) -> None:  # noqa: ANN401 - as `_parsed`
+    """Writes days and months for BigQuery such that its session's zone is not asked."""
+    for it in [*tree.find_all(exp.AtTimeZone)]:
+        local = exp.Anonymous(this="DATETIME", expressions=[it.this.copy(), it.args["zone"].copy()])
+        if isinstance(it.parent, exp.TimestampTrunc):
+            unit = it.parent.args["unit"].copy()
+            it.parent.replace(exp.DatetimeTrunc(this=local, unit=unit))
+        else:
+            it.replace(local)
 
 
 def _tables(tree: Any) -> Iterator[exp.Table]:  # noqa: ANN401 - as `_parsed`

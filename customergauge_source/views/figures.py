@@ -17,6 +17,7 @@ NPS_CATEGORY: Final = f"""
         WHEN nps {_DETRACTOR} THEN 'detractor'
     END
 """
+COMMENT_TEXT: Final = "COALESCE(NULLIF(comment__translation, ''), comment__original)"
 _DAY = "CAST({} AT TIME ZONE :zone AS DATE)"
 _MONTH = "CAST(DATE_TRUNC('month', {} AT TIME ZONE :zone) AS DATE)"
 
@@ -24,6 +25,7 @@ BLOCKS: Final[Mapping[str, str]] = {
     "scores": f"""
         SELECT
             number_customergauge, number_customer, account__number, account__name,
+            language, {COMMENT_TEXT} AS comment_text,
             date_survey_response, {_DAY.format("date_survey_response")} AS day,
             {_MONTH.format("date_survey_response")} AS month,
             nps, {NPS_CATEGORY} AS nps_category,
@@ -117,3 +119,8 @@ NPS_COLUMNS: Final[Mapping[str, str]] = {
 
 CATEGORY: Final = "promoter (9, 10), passive (7, 8) or detractor (0 to 6); NULL without a score."
 CGID: Final = "CGID of the response."
+
+
+def literal(text: str) -> str:
+    """Returns a text as a literal in the language of the views."""
+    return "'" + text.replace("'", "''") + "'"

@@ -13,7 +13,8 @@ _BEFORE = "OVER (PARTITION BY number_customer ORDER BY date_survey_response, num
 
 SCORES: Final[Mapping[str, View]] = {
     "nps_by_month": View(
-        "NPS by month of the answer, with the margin that a change has to exceed.",
+        "NPS by month of the answer. A change between two months is clear if it exceeds the root of"
+        " the sum of their squared margins.",
         {"month": _MONTH, **NPS_COLUMNS},
         f"SELECT month, {NPS} FROM (SELECT month, {COUNTS} FROM scores GROUP BY month) AS counted",
     ),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from customergauge_source.views.figures import CATEGORY, NPS_CATEGORY
+from customergauge_source.views.figures import CATEGORY, COMMENT_TEXT, NPS_CATEGORY, literal
 from customergauge_source.views.hidden import HASHED, Hidden
 from customergauge_source.views.view import View
 
@@ -13,8 +13,8 @@ WIDE: Final = "responses_wide"
 SEGMENTS: Final = "responses__properties"
 FIELDS: Final = f"SELECT DISTINCT field FROM {SEGMENTS} WHERE field IS NOT NULL ORDER BY field"
 """The query for the names of the segments that there are."""
-MOST_SEGMENTS: Final = 1_500
-"""Columns of segments; PostgreSQL takes 1,600 columns in all."""
+MOST_SEGMENTS: Final = 1_000
+"""Columns of segments: BigQuery takes 256,000 characters, PostgreSQL 1,600 columns in all."""
 _DESCRIBED: Final = 100
 """Segments that are described: DuckDB looks through the whole view for each description."""
 _OWN: Final = {
@@ -24,7 +24,10 @@ _OWN: Final = {
 
 
 def wide(
-    columns: Mapping[str, str], segments: Mapping[str, str], hidden: Hidden | None = None
+    columns: Mapping[str, str],
+    segments: Mapping[str, str],
+    hidden: Hidden | None = None,
+    order: Sequence[str] = (),
 ) -> View:
     """Returns the view.
 
@@ -32,22 +35,23 @@ def wide(
         columns: Columns of `responses`, with what each means.
         segments: Names of segments by their columns.
         hidden: What the privacy policy has made of their values.
+        order: Columns that the view has already; others come behind them.
     """
     described = dict.fromkeys(segments, "")
     if len(segments) <= _DESCRIBED:
         for column, field in segments.items():
             is_hashed = hidden is not None and hidden.hashes_segment(field)
             described[column] = f"Segment {field}, its first value.{HASHED * is_hashed}"
-    chosen = [f"r.{_quoted(name)}" for name in columns]
-    chosen += [
-        f"{NPS_CATEGORY} AS nps_category",
-        "COALESCE(NULLIF(comment__translation, ''), comment__original) AS comment_text",
-    ]
-    chosen += [f"s.c{place} AS {_quoted(name)}" for place, name in enumerate(segments)]
+    own = {"nps_category": NPS_CATEGORY, "comment_text": COMMENT_TEXT}
+    chosen = {name: f"r.{_quoted(name)}" for name in columns if name not in own}
+    chosen |= own | {name: f"s.c{place}" for place, name in enumerate(segments)}
+    meant = {**columns, **_OWN, **described}
+    names = [*(it for it in order if it in chosen), *(it for it in chosen if it not in order)]
+    listed = ", ".join(f"{chosen[name]} AS {_quoted(name)}" for name in names)
     return View(
         "One row for each response, with its segments as columns; join nothing, count rows.",
-        {**columns, **_OWN, **described},
-        f"SELECT {', '.join(chosen)} FROM responses AS r {_join(segments.values())}",
+        {name: meant[name] for name in names},
+        f"SELECT {listed} FROM responses AS r {_join(segments.values())}",
     )
 
 
@@ -77,7 +81,7 @@ def _join(fields: Collection[str]) -> str:
     if not fields:
         return ""
     values = [
-        f"MAX(CASE WHEN field = {_literal(field)} THEN reference END) AS c{place}"
+        f"MAX(CASE WHEN field = {literal(field)} THEN reference END) AS c{place}"
         for place, field in enumerate(fields)
     ]
     return f"""
@@ -99,7 +103,3 @@ def _join(fields: Collection[str]) -> str:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
