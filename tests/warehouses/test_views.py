@@ -15,8 +15,7 @@ from customergauge_source.views import VIEWS
 from tests import figures
 from tests.figures import COLUMNS, KEY, OF_RESPONSES, Row, differences
 from tests.support import make_source
-from tests.test_views import ODD_NAMES
-from tests.viewing import FAR, NON_RESPONSES, bring_oddities
+from tests.viewing import FAR, NON_RESPONSES, ODD_NAMES, bring_oddities
 from tests.warehouses.target import Target
 from tests.warehouses.trial import Trial
 
@@ -90,13 +89,23 @@ def wrong(trial: Trial, sandbox: Sandbox, zone: str = ZONE) -> list[str]:
     ]
 
 
-def test_every_view_says_what_plain_python_says(trial: Trial) -> None:
+def test_every_view_says_what_plain_python_says_and_is_described(trial: Trial) -> None:
     with Sandbox() as sandbox:
         bring_oddities(sandbox)
         assert load(trial, sandbox) == sorted(VIEWS)
         assert wrong(trial, sandbox) == []
 
-        assert load(trial, sandbox) == sorted(VIEWS)
+    if trial.destination == "postgres":
+        assert_described(described_by_postgres(trial))
+    if trial.destination == "bigquery":
+        assert_described(described_by_bigquery(trial))
+
+
+@pytest.mark.long
+def test_views_that_are_made_again_have_a_column_for_a_new_segment(trial: Trial) -> None:
+    with Sandbox(responses=60) as sandbox:
+        bring_oddities(sandbox)
+        assert load(trial, sandbox) == load(trial, sandbox) == sorted(VIEWS)
         sandbox.arrive(20)
         country = {"field": "Country", "reference": "NL"}
         wave = {"field": "Survey Wave", "reference": "7"}
@@ -105,6 +114,7 @@ def test_every_view_says_what_plain_python_says(trial: Trial) -> None:
         assert wrong(trial, sandbox) == []
 
 
+@pytest.mark.long
 def test_views_are_in_nobodys_way(trial: Trial) -> None:
     with Sandbox(responses=60) as sandbox:
         bring_oddities(sandbox)
@@ -129,19 +139,17 @@ def test_views_are_in_nobodys_way(trial: Trial) -> None:
         assert wrong(trial, sandbox, "Asia/Tokyo") == []
 
 
-def test_an_empty_account_has_every_view_described_and_no_row(trial: Trial) -> None:
+@pytest.mark.long
+def test_an_empty_account_has_every_view_and_no_row(trial: Trial) -> None:
     with Sandbox(responses=0) as nothing:
         assert load(trial, nothing) == sorted(VIEWS)
 
     for view in COLUMNS:
         assert view_rows(trial, view, COLUMNS[view]) == []
     assert view_rows(trial, "responses_wide", OF_RESPONSES) == []
-    if trial.destination == "postgres":
-        assert_described(described_by_postgres(trial))
-    if trial.destination == "bigquery":
-        assert_described(described_by_bigquery(trial))
 
 
+@pytest.mark.long
 def test_segments_of_any_name_are_columns_each_of_its_own(trial: Trial) -> None:
     names = (*ODD_NAMES, *(f"{'x' * 300}{n}" for n in range(3)), *(f"Tier {n}" for n in range(200)))
     with Sandbox(responses=3) as generated:
