@@ -443,7 +443,7 @@ def segment_columns(fields: Iterable[str], more: Iterable[str] = ()) -> dict[str
     taken |= {f"_dlt_{name}" for name in OF_DLT}
     names: dict[str, str] = {}
     for field in sorted(fields):
-        base = name = _snake_case(field)
+        base = name = _snake_case(field) or "segment"
         number = 2
         while name in taken:
             name, number = f"{base}_{number}", number + 1

@@ -6,7 +6,6 @@ is computed by the program that is tested, or by `tests.figures`.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from datetime import date, datetime, timezone
 from math import sqrt
@@ -17,9 +16,8 @@ import duckdb
 import pytest
 
 from customergauge_source.sandbox import Sandbox
-from tests.command import Command
 from tests.figures import COLUMNS, VIEWS, differences
-from tests.viewing import FAR, NON_RESPONSES, ask, load_views, view_rows
+from tests.viewing import FAR, NON_RESPONSES, ask, load_here, view_rows
 
 ZONE = "Europe/Amsterdam"
 Ask = Callable[[str], list[tuple[Any, ...]]]
@@ -316,13 +314,13 @@ WIDE = [
 
 
 @pytest.fixture(scope="module")
-def file(fork_server: subprocess.Popen[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A DuckDB file with the ten responses and the views."""
-    command = Command(fork_server, tmp_path_factory.mktemp("ten"))
+    folder = tmp_path_factory.mktemp("ten")
     with Sandbox(records=TEN, non_responses=0) as sandbox:
         sandbox.append(*SILENT, feed=NON_RESPONSES)
-        load_views(command, sandbox, "--timezone", ZONE)
-    return command.file
+        load_here(folder, sandbox, timezone=ZONE)
+    return folder / "customergauge.duckdb"
 
 
 @pytest.fixture

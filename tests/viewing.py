@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
+from customergauge_source import LoadSummary, load_in_checkpoints
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
-from tests.figures import Row
-from tests.support import DATASET, Finished
+from tests.figures import Row, differences, figures
+from tests.support import DATASET, Finished, make_pipeline, make_source
 
 EVERYTHING = ("--resources", "responses", "non_responses", "close_loop")
 NON_RESPONSES = "non-responses"
@@ -44,6 +46,13 @@ ODDITIES: tuple[dict[str, Any], ...] = (
             {"primary": "", "secondary": None},
         ]
     },
+    {"selected_drivers": [{"primary": "Nulled", "secondary": [None, "Fees"]}]},
+    {
+        "selected_drivers": [
+            {"primary": "Twice", "secondary": ["Fees"]},
+            {"primary": "Twice", "secondary": []},
+        ]
+    },
     {"selected_drivers": [], "drivers": [{"label": "Older"}, {"label": "Price"}]},
     {"tags": None},
     {
@@ -67,6 +76,14 @@ ODDITIES: tuple[dict[str, Any], ...] = (
     *({"comment": it} for it in (None, "plain", {"original": "empty", "translation": ""})),
 )
 """What may come of an account, each as members of a record: all of it ends in some view."""
+ODD_NAMES = (
+    *("\N{SLIGHTLY SMILING FACE}", "日本", "nps", "NPS", "Status", "number_customergauge"),
+    *("nps_category", "Comment text", "Account: Name", "1st wave", "_dlt_id", "_dlt_load_id"),
+    *("Key Contact", "key_contact", "key_contact_2", "a-b", "a b", "select", "primary", "x" * 300),
+    *('it\'s "quoted" `so` \\ \\n', "'); DROP TABLE responses; --", "%s {0} $1 :x ?", "a\nb"),
+    *("</script><b>", "Ünïcode é", "before\0after", " blanks ", "trailing_", "CamelCase", "", " "),
+)
+"""Names of segments that tempt into mistakes; two pairs are one name in every warehouse."""
 
 
 def bring_oddities(sandbox: Sandbox) -> None:
@@ -86,6 +103,37 @@ def load_views(command: Command, sandbox: Sandbox, *options: str) -> Finished:
     ended = command(sandbox, "--json", "--views", *EVERYTHING, *options)
     assert ended.code == 0, ended.err
     return ended
+
+
+def load_here(folder: Path, sandbox: Sandbox, **arguments: Any) -> LoadSummary:
+    """Loads what is new and makes the views, in this process, into a folder's DuckDB file.
+
+    Args:
+        folder: A folder.
+        sandbox: The account.
+        arguments: Those of the source, and of the load.
+    """
+    names = ("views", "full_refresh")
+    how = {"views": True, **{name: arguments.pop(name) for name in names if name in arguments}}
+    source = {"resources": ["responses", "non_responses"], **arguments}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DLT_DATA_DIR", str(folder / "dlt"))
+        patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+        return load_in_checkpoints(make_pipeline(folder), make_source(sandbox, **source), **how)
+
+
+def told(sandbox: Sandbox, zone: str = "UTC") -> dict[str, list[Row]]:
+    """Returns what the views have to say of an account."""
+    return figures(sandbox.records, sandbox.records_of(NON_RESPONSES), zone)
+
+
+def wrong(file: Path, wanted: dict[str, list[Row]]) -> list[str]:
+    """Returns how the views of a DuckDB file differ from what they have to say."""
+    return [
+        line
+        for view, rows in wanted.items()
+        for line in differences(view, rows, view_rows(file, view))
+    ]
 
 
 def ask(file: Path, sql: str, zone: str = "UTC") -> list[tuple[Any, ...]]:
