@@ -141,28 +141,28 @@ def _check_output(output: Path) -> None:
     """Checks that the file can be written, before the destination is asked anything."""
     from customergauge_source.exceptions import ConfigurationError
 
-    folder = output.expanduser().absolute().parent
+    file = output.expanduser().resolve()
     what = None
-    if output.is_dir():
+    if file.is_dir():
         what = "is a folder"
-    elif not folder.is_dir():
-        what = f"cannot be written: there is no folder {folder}"
-    elif not os.access(output if output.exists() else folder, os.W_OK):
+    elif not file.parent.is_dir():
+        what = f"cannot be written: there is no folder {file.parent}"
+    elif file.exists() and not file.is_file():
+        what = "is no file that could be replaced"
+    elif not os.access(file if file.exists() else file.parent, os.W_OK):
         what = "cannot be written: permission denied"
     if what:
         raise ConfigurationError(f"--output {output} {what}.", _ANOTHER_FILE)
 
 
 def _write(output: Path, text: str) -> None:
-    """Writes the file whole, or leaves it as it was; a device or a pipe takes it as it comes."""
-    output = output.expanduser().resolve()
-    if output.exists() and not output.is_file():
-        output.write_text(text, encoding="utf-8")
-        return
-    beside = output.with_name(f".{output.name}.{os.getpid()}")
+    """Writes the file whole, or leaves it as it was; who may read it stays as it was."""
+    file = output.expanduser().resolve()
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
+        beside.touch(file.stat().st_mode & 0o777 if file.exists() else 0o666)
         beside.write_text(text, encoding="utf-8")
-        beside.replace(output)
+        beside.replace(file)
     except OSError as error:
         from customergauge_source.exceptions import ConfigurationError
 

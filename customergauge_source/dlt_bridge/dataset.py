@@ -44,9 +44,10 @@ def opened(pipeline: Pipeline, source: str) -> Iterator[Dataset]:
     """Opens the dataset of a pipeline whose working directory is empty.
 
     Raises:
-        ConfigurationError: There is no such file, or the destination has no views.
+        ConfigurationError: There is no such file, the destination has no views, or nothing was
+            loaded into the dataset.
     """
-    views.check_dialect(pipeline)
+    views.check_dialect(pipeline, "Load into one of those, and name it with --destination.")
     _check_file(pipeline)
     states = memory.go_on_from_destination(pipeline, source)
     if source not in pipeline.schemas:

@@ -35,8 +35,12 @@ from customergauge_source.views.wide import (
 logger = logging.getLogger("customergauge_source")
 
 
-def check_dialect(pipeline: Pipeline) -> None:
+def check_dialect(pipeline: Pipeline, remedy: str = "Leave --views (views) out.") -> None:
     """Checks that views can be made at a destination.
+
+    Args:
+        pipeline: The pipeline of the destination.
+        remedy: What to do if they cannot.
 
     Raises:
         ConfigurationError: They cannot.
@@ -45,7 +49,7 @@ def check_dialect(pipeline: Pipeline) -> None:
         raise ConfigurationError(
             f"Views cannot be made in {pipeline.destination.destination_name}; they can in"
             f" {', '.join(DIALECTS)}.",
-            "Leave --views (views) out.",
+            remedy,
         )
 
 
