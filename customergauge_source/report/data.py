@@ -21,7 +21,7 @@ _VALUES: Final = 12
 _SLICES: Final = 150
 _MEMBERS: Final = 3_000_000
 """Values of segments that are followed; of an account with more responses only one segment's."""
-_NAMED: Final = {"driver": "driver", "topic": "label", "question": "title"}
+_NAMED: Final = {"driver": ("driver",), "topic": ("label", "type"), "question": ("title",)}
 """The columns of views that name what is counted."""
 _ITEMS: Final = 50
 """Drivers, topics and questions that are shown, the most frequent ones of each."""
@@ -48,7 +48,7 @@ def collect(ask: Ask, tables: Collection[str], span: Span, hidden: Hidden) -> di
     values = _values(ask(queries.values(span)), hidden)
     slices = [*_chosen(values)][:_SLICES]
     counts = map(Count.of, ask(queries.cells(span, slices, _ITEMS)))
-    named = [it for it in counts if not hidden.hashes(_NAMED.get(it.item.kind, ""))]
+    named = [it for it in counts if not any(map(hidden.hashes, _NAMED.get(it.item.kind, ())))]
     cells = Cells(named, len(slices))
     slices = slices[: cells.slices]
     return {
@@ -57,7 +57,7 @@ def collect(ask: Ask, tables: Collection[str], span: Span, hidden: Hidden) -> di
         "left_out": {**_left_out(values, slices), "items": [*cells.left_out()]},
         **cells.as_json(),
         "rate": _rate(ask(queries.rate(span))) if "non_responses" in tables else None,
-        "cases": _cases(ask) if "close_loop" in tables else None,
+        "cases": _cases(ask, hidden) if "close_loop" in tables else None,
         **_comments(ask, span, hidden),
         "hashed": sorted(hidden.hashed),
         "health": _health(ask, tables, cells, cells.gaps() if span == Span() else []),
@@ -108,9 +108,11 @@ def _rate(rows: Rows) -> list[list[Any]]:
     return [[month or None, *counted] for month, *counted in sorted(found)]
 
 
-def _cases(ask: Ask) -> list[dict[str, Any]]:
+def _cases(ask: Ask, hidden: Hidden) -> list[dict[str, Any]]:
     names = ("status", "cases", "hours_to_follow_up", "hours_to_close")
-    rows = sorted(ask(queries.CASES), key=lambda row: -row[1])
+    rows = sorted(
+        ask(queries.cases(by_status=not hidden.hashes("status"))), key=lambda row: -row[1]
+    )
     return [
         dict(zip(names, (status, int(cases), *map(number, hours)), strict=True))
         for status, cases, *hours in rows
@@ -121,7 +123,7 @@ def _comments(ask: Ask, span: Span, hidden: Hidden) -> dict[str, Any]:
     if hidden.hashes("comment_text") or hidden.drops_comments():
         how = "not loaded" if hidden.drops_comments() else "hashed"
         return {"comments": None, "comments_why": f"{how}, by the privacy policy"}
-    has_names = not hidden.hashes("account__name")
+    has_name, has_language = (not hidden.hashes(it) for it in ("account__name", "language"))
     rows = ask(queries.comments(span, _COMMENTS))
     return {
         "comments": [
@@ -129,9 +131,9 @@ def _comments(ask: Ask, span: Span, hidden: Hidden) -> dict[str, Any]:
                 "number_customergauge": int(cgid),
                 "date": day and f"{day}",
                 "score": int(score),
-                "account": account if has_names else None,
+                "account": account if has_name else None,
                 "comment": comment,
-                "language": language,
+                "language": language if has_language else None,
             }
             for cgid, day, score, account, comment, language in rows
         ]

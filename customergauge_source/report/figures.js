@@ -115,7 +115,7 @@ function topicRows(rows, topics) {
   return [...summed(rows, 2)]
     .map(([topic, [responses, positive, neutral, mixed, negative, without]]) => {
       const { label, type } = topics[topic];
-      const name = named(label, "(none)") + (twice.has(label) ? ` · ${named(type, "no type")}` : "");
+      const name = named(label, "(none)") + (twice.has(label) ? ` · ${named(type, "none")}` : "");
       const rated = positive + neutral + mixed + negative;
       const net = rated ? (100 * (positive - negative)) / rated : null;
       let end = -negative - (mixed + neutral) / 2;

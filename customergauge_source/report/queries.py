@@ -187,11 +187,18 @@ def rate(span: Span) -> str:
     """
 
 
-CASES: Final = """
-    SELECT status, COUNT(*) AS cases, AVG(time_to_follow_up) AS hours_to_follow_up,
-        AVG(time_to_close) AS hours_to_close
-    FROM close_loop GROUP BY status
-"""
+def cases(*, by_status: bool) -> str:
+    """Returns the query for cases; without their status it has one row."""
+    return f"""
+        SELECT status, COUNT(*) AS cases, AVG(time_to_follow_up) AS hours_to_follow_up,
+            AVG(time_to_close) AS hours_to_close
+        FROM (
+            SELECT {"status" if by_status else "CAST(NULL AS TEXT)"} AS status,
+                time_to_follow_up, time_to_close
+            FROM close_loop
+        ) AS c
+        GROUP BY status
+    """
 
 
 def comments(span: Span, most: int) -> str:
