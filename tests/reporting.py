@@ -102,7 +102,8 @@ def embedded(file: Path) -> dict[str, Any]:
 
     cells = json.loads(gzip.decompress(base64.b64decode(inside("cells-packed"))))
     data: dict[str, Any] = json.loads(inside("data-json"))
-    return data | cells
+    data |= cells
+    return data
 
 
 def chosen(records: Iterable[Row], zone: str, holds: Callable[[date | None], bool]) -> list[Row]:

@@ -177,11 +177,11 @@ def test_a_change_is_called_by_its_name(report: Report) -> None:
     def word(before: str, now: str) -> Any:
         return report.page.evaluate(f"compared(score({now}), score({before})).word")
 
-    assert word("0, 0, 50, 50", "50, 0, 0, 50") == "up"
-    assert word("50, 0, 0, 50", "0, 0, 50, 50") == "down"
-    assert word("50, 20, 30, 100", "52, 20, 28, 100") == "same"
-    assert word("0, 0, 29, 29", "50, 0, 0, 50") == "few"
-    assert word("0, 0, 0, 9", "50, 0, 0, 50") == "nothing"
+    assert word("0, 0, 50, 50, 50", "50, 0, 0, 50, 50") == "up"
+    assert word("50, 0, 0, 50, 50", "0, 0, 50, 50, 50") == "down"
+    assert word("50, 20, 30, 100, 100", "52, 20, 28, 100, 100") == "same"
+    assert word("0, 0, 29, 29, 29", "50, 0, 0, 50, 50") == "few"
+    assert word("0, 0, 0, 0, 9", "50, 0, 0, 50, 50") == "nothing"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -83,7 +83,9 @@ function showScores(all) {
     label: responses ? written("count", responses) : "",
   }));
   const without = all.responses - all.scored;
+  const beyond = all.scored - all.promoters - all.passives - all.detractors;
   put("scores-lead", all.scored ? "Promoters gave 9 or 10, passives 7 or 8, detractors 6 or less."
+    + (beyond ? ` ${text.count(beyond)} more responses have a score outside of 0 to 10.` : "")
     + (without ? ` ${text.count(without)} more responses have no score.` : "") : NO_SCORES);
   return show("scores", all.scored ? rows : []);
 }

@@ -58,7 +58,7 @@ ANSWERS: Final[Mapping[str, View]] = {
         """,
     ),
     "response_topics": View(
-        "One row for each topic and manual tag of a response.",
+        "One row for each topic and manual tag of a response; one that stands twice is two rows.",
         {
             "number_customergauge": CGID,
             "nps_category": CATEGORY,
@@ -75,9 +75,11 @@ ANSWERS: Final[Mapping[str, View]] = {
                 WHEN 'negative' THEN -1
             END AS sentiment_score
         FROM (
-            SELECT r.number_customergauge, r.nps_category, t.label, t.type, t.sentiment
+            SELECT
+                r.number_customergauge, r.nps_category, t.label, t.type,
+                NULLIF(t.sentiment, '') AS sentiment
             FROM scores AS r
-            JOIN sentiments AS t ON t.number_customergauge = r.number_customergauge
+            JOIN responses__tags AS t ON t.number_customergauge = r.number_customergauge
         ) AS tagged
         """,
     ),

@@ -1,6 +1,6 @@
 """The views, by name.
 
-Each response counts once in each row that it belongs to, whatever its lists hold.
+Where responses are counted each counts once in a row, whatever its lists hold.
 """
 
 from __future__ import annotations
