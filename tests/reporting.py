@@ -67,6 +67,7 @@ TABLES: Final[Mapping[str, tuple[str, Shown]]] = {
 }
 """Of each table of the page that shows a view: what names a row, and for the columns of the view
 the titles that they have and how exact they are."""
+_NOBODY: Final = dict.fromkeys(("responses", *_GROUPS), 0)
 _EXACT: Final = {"count": 0.0, "tenth": 0.05, "hundredth": 0.005, "permille": 0.0005}
 
 
@@ -101,8 +102,7 @@ def embedded(file: Path) -> dict[str, Any]:
         return found[1]
 
     cells = json.loads(gzip.decompress(base64.b64decode(inside("cells-packed"))))
-    data: dict[str, Any] = json.loads(inside("data-json"))
-    data |= cells
+    data: dict[str, Any] = {**json.loads(inside("data-json")), **cells}
     return data
 
 
@@ -213,3 +213,67 @@ def plotted(report: Report, name: str) -> dict[str, Row]:
     """Returns the rows that a chart is drawn of, unrounded, by name."""
     rows: list[Row] = report.page.evaluate(f"views['{name}'].view.data('rows')")
     return {row["name"]: row for row in rows}
+
+
+def totals(rows: list[Row]) -> Row:
+    """Returns the figures of all months together."""
+    names = ("responses", "scored", "promoters", "passives", "detractors")
+    sums: Row = {name: sum(row[name] for row in rows) for name in names}
+    lead = sums["promoters"] - sums["detractors"]
+    share = lead / sums["scored"]
+    spread = (sums["promoters"] + sums["detractors"]) / sums["scored"] - share**2
+    return sums | {
+        "nps": 100 * share,
+        "margin": 196 * (spread / sums["scored"]) ** 0.5,
+        "nps_portal": 100 * lead / sums["responses"],
+    }
+
+
+def twice(views: dict[str, list[Row]]) -> set[str | None]:
+    """Returns the labels that both a topic and a tag have."""
+    labels = [row["label"] for row in views["topic_sentiment"]]
+    return {label for label in labels if labels.count(label) > 1}
+
+
+def wrong(
+    report: Report, views: dict[str, list[Row]], whole: dict[str, list[Row]], *names: str
+) -> list[str]:
+    """Returns how tables of a page differ from what views say.
+
+    Args:
+        report: The page.
+        views: What they say of the responses that it is of.
+        whole: What they say of all responses that it has.
+        names: The tables.
+    """
+    told = wrong_headline(report, totals(views["nps_by_month"]))
+    for name in names:
+        wanted = rows_of(views, name, twice=twice(whole))
+        if name == "months":  # those in between are shown, too
+            seen = [row["Month"] for row in report.table("months")]
+            wanted = dict.fromkeys(seen, _NOBODY) | wanted
+        told += differences(report, name, wanted)
+    return told
+
+
+def wrong_headline(report: Report, wanted: Row) -> list[str]:
+    """Returns how the score now differs from what it should be."""
+    groups = dict(
+        zip(
+            report.page.locator("#groups dt").all_inner_texts(),
+            report.page.locator("#groups dd small").all_inner_texts(),
+            strict=True,
+        )
+    )
+    shown = {
+        "nps": (report.text("#nps"), "tenth"),
+        "margin": (report.text("#margin"), "tenth"),
+        **{name.lower(): (text, "count") for name, text in groups.items()},
+    }
+    portal = report.text("#portal").split(" for ")[0].split()[-1]
+    shown["nps_portal"] = (portal, "tenth")
+    return [
+        f"{name} is {text}, not {wanted[name]}"
+        for name, (text, kind) in shown.items()
+        if not is_written(text, wanted[name], kind)
+    ]

@@ -58,7 +58,6 @@ NOT_RUN = {
     "pip install -e '.[report]'": NETWORK,
     "pip install -e '.[report]' && python pipelines/report.py --sandbox": NETWORK,
     "python pipelines/report.py": "reads what a load has loaded: tests/test_report.py",
-    "python pipelines/report.py --sandbox": "the same",
     "pip install 'dlt[postgres]'": NETWORK,
     "pip install 'dlt[ducklake]'": NETWORK,
     f"{COMMAND} --destination bigquery": ACCOUNT,
@@ -177,7 +176,7 @@ def test_every_exit_code_is_in_the_docs_and_in_the_help() -> None:
 
 def test_the_json_summary_has_the_keys_of_the_docs(command: Command) -> None:
     with Sandbox(responses=5) as sandbox:
-        summary = command(sandbox, "--json").summary
+        summary = command(sandbox, "--json", "--views").summary
         found = command(sandbox, "--json", "--reconcile").summary["reconcile"]
     told = {*summary, *summary["resources"]["responses"], "reconcile", *found}
     text = section(OPERATIONS, "The summary as JSON").strip().split("\n\n")[0]
