@@ -141,18 +141,25 @@ def _check_output(output: Path) -> None:
     """Checks that the file can be written, before the destination is asked anything."""
     from customergauge_source.exceptions import ConfigurationError
 
-    file = output.expanduser().resolve()
-    what = None
-    if file.is_dir():
-        what = "is a folder"
-    elif not file.parent.is_dir():
-        what = f"cannot be written: there is no folder {file.parent}"
-    elif file.exists() and not file.is_file():
-        what = "is no file that could be replaced"
-    elif not os.access(file if file.exists() else file.parent, os.W_OK):
-        what = "cannot be written: permission denied"
+    try:
+        what = _hindrance(output.expanduser().resolve())
+    except OSError as error:
+        what = f"cannot be written: {error.strerror}"
     if what:
         raise ConfigurationError(f"--output {output} {what}.", _ANOTHER_FILE)
+
+
+def _hindrance(file: Path) -> str | None:
+    """Returns what is in the way of writing a file, or of replacing it."""
+    if file.is_dir():
+        return "is a folder"
+    if not file.parent.is_dir():
+        return f"cannot be written: there is no folder {file.parent}"
+    if file.exists() and not file.is_file():
+        return "is no file that could be replaced"
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        return "cannot be written: permission denied"
+    return None
 
 
 def _write(output: Path, text: str) -> None:
