@@ -400,6 +400,21 @@ def test_rows_of_an_older_release_are_loaded_again_and_those_that_do_not_come_ar
     assert (again["renewed"], again["left_alone"]) == (0, 1)
 
 
+def test_an_upgrade_while_nothing_is_new_gives_the_tables_their_new_columns(
+    command: Command, account: Sandbox
+) -> None:
+    as_of_an_older_release(command.file)
+    ended = command(account, "--views")
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("No new records")
+
+    account.arrive(5)
+    ended = command(account)
+
+    assert ended.code == 0, ended.err
+    assert differences(command.file, account.records) == []
+
+
 def test_non_responses_and_cases_that_are_gone_do_not_linger(
     command: Command, account: Sandbox
 ) -> None:

@@ -60,7 +60,8 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         """Begins a load package: puts the tables into the schema that is being extracted into.
 
         Returns:
-            Whether there are some that are not at the destination yet; the next tables bring them.
+            Whether there are some that are not at the destination yet, or not with all columns;
+            the next tables bring them, with or without rows, as dlt looks at no others.
         """
         self._schema = schema = dlt.current.source_schema()
         self._make_reader = make_reader
@@ -71,11 +72,16 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         self._extracted = extraction.current_resource()
         self._custom_metrics = {"records": 0, "rejected_values": 0}
         self._known: set[str] = set()
+        before = {name: {*table["columns"]} for name, table in schema.tables.items()}
         for name, parent in declare.declare(schema, self._resource):
             self._note(name, parent)
         self.rejected: list[tuple[int, RejectedRecord]] = []
-        tables = ((name, schema.tables[name]) for name in self._known)
-        self._unseen = {name for name, table in tables if not has_table_seen_data(table)}
+        self._unseen = {
+            name
+            for name in self._known
+            if not has_table_seen_data(schema.tables[name])
+            or not schema.tables[name]["columns"].keys() <= before[name]
+        }
         return bool(self._unseen)
 
     def __call__(self, item: Any, meta: Any = None) -> Iterator[DataItemWithMeta]:  # noqa: ANN401, ARG002
