@@ -88,10 +88,10 @@ def renew(pipeline: Pipeline, source: str) -> tuple[list[str], list[str]]:
     return made, [name for name in wanted if name not in made]
 
 
-def drop(pipeline: Pipeline, source: str) -> bool:
-    """Drops the views that a load has made, and says whether there were some.
+def make_way(pipeline: Pipeline, source: str) -> bool:
+    """Makes way for tables that are made anew; says whether there are views that a load has made.
 
-    PostgreSQL keeps tables that a view is over; and they are made for a clock, which may change.
+    PostgreSQL keeps a table that a view is over; and a view is made for a clock, which may change.
     """
     if _dialect(pipeline) not in DIALECTS:
         return False
@@ -101,8 +101,7 @@ def drop(pipeline: Pipeline, source: str) -> bool:
         stored = _stored(client, VIEWS)
         ours = [name for name, columns in stored.items() if _is_ours(name, columns, writer)]
         if writer.dialect == "postgres":
-            for name in ours:
-                client.sql_client.execute_sql(writer.drop(name))
+            execute(client.sql_client, [writer.drop(name) for name in ours])  # all, or none
     return bool(ours)
 
 

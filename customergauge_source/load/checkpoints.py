@@ -201,7 +201,7 @@ class Load:
             duckdb_file.create_whole(self.pipeline)
         if self.full_refresh:
             integrity.clear_the_way(self.pipeline, self.source.name, self._readers)
-            self.views = views.drop(self.pipeline, self.source.name) or self.views
+            self.views = views.make_way(self.pipeline, self.source.name) or self.views
         states = memory.go_on_from_destination(self.pipeline, self.source.name)
         remember_resolved()
         if self.full_refresh:
