@@ -1,0 +1,79 @@
+"""The report from every warehouse is the report from DuckDB."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customergauge_source import load_in_checkpoints
+from customergauge_source.dlt_bridge.dataset import opened
+from customergauge_source.report.data import collect
+from customergauge_source.report.queries import Span
+from customergauge_source.sandbox import Sandbox
+from customergauge_source.views.hidden import Hidden
+from tests.support import make_source
+from tests.viewing import bring_oddities
+from tests.warehouses.target import Target
+from tests.warehouses.trial import Trial, duckdb_trial
+
+# The emulators take minutes on a busy machine.
+pytestmark = pytest.mark.timeout(900)
+
+ZONE = "Asia/Tokyo"
+ALL = ["responses", "non_responses", "close_loop"]
+SPANS = (Span(), Span(date(2025, 6, 10), date(2025, 7, 15)))
+PRIVACY = {"key": "k" * 40, "hash": ["account.name", 'properties["Key Contact"]']}
+
+
+def load(trial: Trial, sandbox: Sandbox) -> None:
+    source: Any = make_source(sandbox, timezone=ZONE, resources=ALL, privacy=PRIVACY)
+    load_in_checkpoints(trial.pipeline(), source)
+
+
+def reports(trial: Trial) -> list[Any]:
+    """Returns what a reader who knows nothing but the destination collects of each span."""
+    reader = replace(trial, folder=trial.folder.with_name(f"{trial.folder.name}-reader"))
+    with opened(reader.pipeline(), "customergauge") as dataset:
+        hidden = Hidden.of(dataset.policy)
+        assert dataset.timezone == ZONE
+        return [comparable(collect(dataset.ask, dataset.tables, span, hidden)) for span in SPANS]
+
+
+def comparable(value: Any) -> Any:
+    """Returns data with lists in one order, and figures as exact as all engines have them."""
+    if isinstance(value, Mapping):
+        return {
+            name: comparable(it) for name, it in value.items() if name not in ("last_load", "loads")
+        }
+    if isinstance(value, list):
+        return sorted(map(comparable, value), key=json.dumps)
+    return round(value, 6) + 0.0 if isinstance(value, float) else value
+
+
+def test_a_report_is_the_same_from_every_warehouse(
+    warehouse: Target, dataset_name: str, tmp_path: Path
+) -> None:
+    trial = Trial(
+        destination=warehouse.destination, dataset=dataset_name, folder=tmp_path / "pipelines"
+    )
+    reference = duckdb_trial(tmp_path)
+    with Sandbox(responses=300) as sandbox:
+        bring_oddities(sandbox)
+        load(reference, sandbox)
+        load(trial, sandbox)
+    found, wanted = reports(trial), reports(reference)
+
+    for ours, its in zip(wanted, found, strict=True):
+        assert ours["scores"]
+        assert ours["driver_cells"]
+        assert ours["rate"]
+        assert ours["cases"]
+        assert ours["comments"]
+        for name, value in ours.items():
+            assert its[name] == value, name
