@@ -47,6 +47,9 @@ def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
         process.show_logs(debug=options.debug)
         _run(options)
         code = 0
+    except KeyboardInterrupt:  # maybe in the midst of an import
+        process.ignore_signals()
+        code = _interrupted()
     except BaseException as error:  # noqa: BLE001 - however it ends, it is told in two lines
         process.ignore_signals()
         code = process.told(error, debug=options.debug, of="report") or _interrupted()
@@ -111,7 +114,6 @@ def _collect(pipeline: Pipeline, options: Options) -> dict[str, Any]:
     from customergauge_source.dlt_bridge.dataset import opened
     from customergauge_source.report.data import collect
     from customergauge_source.report.queries import Span
-    from customergauge_source.views.hidden import Hidden
 
     span = Span(options.start_date, options.end_date)
     with opened(pipeline, name_of(is_sandbox=options.sandbox)) as dataset:
@@ -122,7 +124,7 @@ def _collect(pipeline: Pipeline, options: Options) -> dict[str, Any]:
             "timezone": dataset.timezone,
             "span": {name: bound and f"{bound}" for name, bound in span._asdict().items()},
         }
-        return about | collect(dataset.ask, dataset.tables, span, Hidden.of(dataset.policy))
+        return about | collect(dataset.ask, dataset.tables, span, dataset.hidden)
 
 
 def _check_installed() -> None:

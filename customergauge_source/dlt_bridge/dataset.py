@@ -12,8 +12,8 @@ from dlt import Pipeline
 
 from customergauge_source.dlt_bridge import memory, views
 from customergauge_source.exceptions import ConfigurationError
-from customergauge_source.resources import RESPONSES
 from customergauge_source.views.dialects import Writer
+from customergauge_source.views.hidden import Hidden
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Dataset:
         name: Its name, as the destination spells it.
         tables: The tables that are there, by their names in the schema.
         timezone: IANA zone that the API's timestamps were read in.
-        policy: The privacy policy that responses were loaded with, as their state has it.
+        hidden: What the privacy policy has made of the responses.
     """
 
     name: str
     tables: frozenset[str]
     timezone: str
-    policy: dict[str, Any] | None
+    hidden: Hidden
     sql: Any
     writer: Writer
 
@@ -49,7 +49,7 @@ def opened(pipeline: Pipeline, source: str) -> Iterator[Dataset]:
     """
     views.check_dialect(pipeline, "Load into one of those, and name it with --destination.")
     _check_file(pipeline)
-    states = memory.go_on_from_destination(pipeline, source)
+    memory.go_on_from_destination(pipeline, source)
     if source not in pipeline.schemas:
         raise ConfigurationError(
             f"Nothing was loaded into dataset {pipeline.dataset_name} by pipeline"
@@ -64,7 +64,7 @@ def opened(pipeline: Pipeline, source: str) -> Iterator[Dataset]:
             client.config.normalize_dataset_name(client.schema),
             frozenset(name for name, columns in stored if columns),
             writer.zone,
-            states.get(RESPONSES.name, {}).get("privacy"),
+            views.hidden(pipeline, source),
             client.sql_client,
             writer,
         )

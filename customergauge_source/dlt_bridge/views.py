@@ -161,7 +161,8 @@ def _state(pipeline: Pipeline, source: str) -> dict[str, Any]:
 
 def execute(sql: Any, statements: Sequence[str]) -> None:  # noqa: ANN401 - dlt's client
     """Executes statements, in as few requests as the destination allows."""
-    sql.execute_many([as_sent(sql, it) for it in statements])
+    if statements:
+        sql.execute_many([as_sent(sql, it) for it in statements])
 
 
 def as_sent(sql: Any, statement: str) -> str:  # noqa: ANN401 - dlt's client

@@ -16,7 +16,6 @@ from customergauge_source.dlt_bridge.dataset import opened
 from customergauge_source.report.data import collect
 from customergauge_source.report.queries import Span
 from customergauge_source.sandbox import Sandbox
-from customergauge_source.views.hidden import Hidden
 from tests.support import make_source
 from tests.viewing import bring_oddities
 from tests.warehouses.target import Target
@@ -40,9 +39,10 @@ def reports(trial: Trial) -> list[Any]:
     """Returns what a reader who knows nothing but the destination collects of each span."""
     reader = replace(trial, folder=trial.folder.with_name(f"{trial.folder.name}-reader"))
     with opened(reader.pipeline(), "customergauge") as dataset:
-        hidden = Hidden.of(dataset.policy)
         assert dataset.timezone == ZONE
-        return [comparable(collect(dataset.ask, dataset.tables, span, hidden)) for span in SPANS]
+        return [
+            comparable(collect(dataset.ask, dataset.tables, span, dataset.hidden)) for span in SPANS
+        ]
 
 
 def comparable(value: Any) -> Any:
