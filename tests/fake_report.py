@@ -175,6 +175,7 @@ def _around(months: list[str], responses: Sequence[Response]) -> dict[str, Any]:
             _comment(4, 5, "Müller & Söhne", "Zu teuer.\nUnd zu spät. " * 20, language="DE"),
         ],
         "hashed": ["account.name", 'properties["Key Contact"]'],
+        "dropped": [],
         "health": {
             "last_load": "2026-11-29 06:39 UTC",
             "loads": 12,
@@ -217,6 +218,7 @@ def empty() -> dict[str, Any]:
         "comments": None,
         "left_out": {"values": [], "segments": [], "items": []},
         "hashed": [],
+        "dropped": [],
     }
     why = "dropped by the privacy policy"
     return report([], months=0, **nothing, comments_why=why) | {

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name == "sandbox":
         from customergauge_source.sandbox.__main__ import main as sandbox
 
-        return sandbox(rest)
+        return sandbox(rest, prog)
     return _without(name)
 
 

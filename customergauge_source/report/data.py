@@ -60,6 +60,7 @@ def collect(ask: Ask, tables: Collection[str], span: Span, hidden: Hidden) -> di
         "cases": _cases(ask, hidden) if "close_loop" in tables else None,
         **_comments(ask, span, hidden),
         "hashed": sorted(hidden.hashed),
+        "dropped": sorted(hidden.dropped),
         "health": _health(ask, tables, cells, cells.gaps() if span == Span() else []),
     }
 
@@ -110,12 +111,10 @@ def _rate(rows: Rows) -> list[list[Any]]:
 
 def _cases(ask: Ask, hidden: Hidden) -> list[dict[str, Any]]:
     names = ("status", "cases", "hours_to_follow_up", "hours_to_close")
-    rows = sorted(
-        ask(queries.cases(by_status=not hidden.hashes("status"))), key=lambda row: -row[1]
-    )
+    rows = ask(queries.cases(by_status=not hidden.hashes("status")))
     return [
         dict(zip(names, (status, int(cases), *map(number, hours)), strict=True))
-        for status, cases, *hours in rows
+        for status, cases, *hours in sorted(rows, key=lambda row: (-row[1], str(row[0])))
     ]
 
 
@@ -153,17 +152,22 @@ def _health(ask: Ask, tables: Collection[str], cells: Cells, gaps: list[str]) ->
         "tables": rows,
         "rejected_values": [
             {"field": field, "reason": reason, "values": int(times)}
-            for field, reason, times in sorted(values, key=lambda row: -row[2])
+            for field, reason, times in sorted(values, key=_most_first)
         ],
         "rejected_records": [
             {"resource": resource, "reason": reason, "records": int(times)}
-            for resource, reason, times in sorted(records, key=lambda row: -row[2])
+            for resource, reason, times in sorted(records, key=_most_first)
         ],
         "deleted": rows.get("deleted_responses", 0),
         "gaps": gaps,
         "without_date": cells.total(without_month=True),
         "without_score": cells.total(without_score=True),
     }
+
+
+def _most_first(row: tuple[Any, ...]) -> tuple[int, str]:
+    *named, times = row
+    return -times, str(named)
 
 
 def _moment(value: datetime | None) -> str | None:

@@ -200,6 +200,7 @@ function showHealth() {
   const notes = [
     health.gaps.length ? ["Months without a response: ", ...list(health.gaps.map(monthName)), "."] : [],
     data.hashed.length ? ["Hashed by the privacy policy, so not shown as names: ", ...list(data.hashed), "."] : [],
+    left("Dropped by the privacy policy, so missing everywhere", data.dropped),
     left("Values of segments that are not shown, as there are too many", data.left_out.values),
     left("Segments that cannot be chosen, as there are too many", data.left_out.segments),
     left("Not shown, as others are more frequent", data.left_out.items),

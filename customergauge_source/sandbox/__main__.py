@@ -18,6 +18,7 @@ from .service import Sandbox
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+PROG = "python -m customergauge_source.sandbox"
 Number = TypeVar("Number", int, float)
 _KINDS_HELP = f"""\
 faults:
@@ -70,11 +71,11 @@ _amount = _within(float, 0.0, threading.TIMEOUT_MAX)
 _share = _within(float, 0.0, 1.0)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str) -> argparse.ArgumentParser:
     """Declare the options."""
     kinds = "".join(f"  {kind:<18}{text}\n" for kind, text in KINDS.items() if _listed(kind))
     parser = argparse.ArgumentParser(
-        prog="python -m customergauge_source.sandbox",
+        prog=prog,
         description="Serve a local CustomerGauge with made-up surveys and cases.",
         epilog=_KINDS_HELP + kinds + _CONTROL_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -117,16 +118,17 @@ def _announce(sandbox: Sandbox) -> None:
     sys.stdout.flush()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
     """Serve until told to stop.
 
     Args:
         arguments: The arguments of the command line; by default those of the process.
+        prog: How the command is called.
 
     Returns:
         The exit code, 0. Bad arguments, and a port that is taken, exit with 2.
     """
-    parser = _parser()
+    parser = _parser(prog)
     options = parser.parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
