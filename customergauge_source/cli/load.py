@@ -61,10 +61,15 @@ class Run:
             outcome.warn_if_thrown_away(pipeline)
             summary = self._make_load(pipeline, source, commit).run()
             summary.seconds = time.monotonic() - self._started
-            outcome.loaded(summary, pipeline, report=self._report(), as_json=options.json)
+            outcome.loaded(summary, pipeline, report=self._report(pipeline), as_json=options.json)
 
-    def _report(self) -> str:
-        """Returns the command that makes the report of what was loaded."""
+    def _report(self, pipeline: Pipeline) -> str:
+        """Returns the command that makes the report of what was loaded; "" if none can."""
+        from customergauge_source.dlt_bridge.writing import dialect_of
+        from customergauge_source.views.dialects import DIALECTS
+
+        if dialect_of(pipeline) not in DIALECTS:
+            return ""
         it = self._options
         parts = [self._prog.replace("load", "report"), "--sandbox" if it.sandbox else ""]
         named = {"--destination": it.destination, "--dataset": it.dataset}
@@ -91,7 +96,7 @@ class Run:
         from customergauge_source.dlt_bridge import memory
         from customergauge_source.dlt_bridge.settings import is_set
         from customergauge_source.dlt_bridge.tables_step import owner_of
-        from customergauge_source.dlt_bridge.views import check_dialect
+        from customergauge_source.dlt_bridge.writing import check_dialect
 
         with tempfile.TemporaryDirectory() as folder:  # a run that is under way has the usual one
             pipeline = self._make_pipeline(folder, NULL_COLLECTOR)

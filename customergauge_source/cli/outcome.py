@@ -1,4 +1,4 @@
-"""What `load.py` tells: on the terminal, as JSON, and to GitHub Actions."""
+"""What commands tell: on the terminal, as JSON, and to GitHub Actions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _IDS = 10
 
 def loaded(summary: LoadSummary, pipeline: Pipeline, *, report: str, as_json: bool) -> None:
     """Tells what was loaded, and the command that makes the report of it."""
-    text = "\n".join([*_as_text(summary, pipeline), f"report: {report}"])
+    text = "\n".join([*_as_text(summary, pipeline), *([f"report: {report}"] if report else [])])
     _write(json.dumps(summary.as_dict()) if as_json else text)
     _to_github(f"### CustomerGauge load\n\n```\n{text}\n```\n")
 

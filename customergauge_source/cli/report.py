@@ -116,7 +116,8 @@ def _collect(pipeline: Pipeline, options: Options) -> dict[str, Any]:
     from customergauge_source.report.queries import Span
 
     span = Span(options.start_date, options.end_date)
-    with opened(pipeline, name_of(is_sandbox=options.sandbox)) as dataset:
+    source = name_of(is_sandbox=options.sandbox)
+    with opened(pipeline, source) as dataset:
         about = {
             "made_at": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
             "destination": pipeline.destination.destination_name,
@@ -124,7 +125,7 @@ def _collect(pipeline: Pipeline, options: Options) -> dict[str, Any]:
             "timezone": dataset.timezone,
             "span": {name: bound and f"{bound}" for name, bound in span._asdict().items()},
         }
-        return about | collect(dataset.ask, dataset.tables, span, dataset.hidden)
+        return about | collect(dataset.ask, source, dataset.tables, span, dataset.hidden)
 
 
 def _check_installed() -> None:
@@ -147,6 +148,8 @@ def _check_output(output: Path) -> None:
         what = _hindrance(output.expanduser().resolve())
     except OSError as error:
         what = f"cannot be written: {error.strerror}"
+    except RuntimeError as error:  # no such home
+        what = f"cannot be written: {error}"
     if what:
         raise ConfigurationError(f"--output {output} {what}.", _ANOTHER_FILE)
 
@@ -159,7 +162,7 @@ def _hindrance(file: Path) -> str | None:
         return f"cannot be written: there is no folder {file.parent}"
     if file.exists() and not file.is_file():
         return "is no file that could be replaced"
-    if not os.access(file if file.exists() else file.parent, os.W_OK):
+    if not os.access(file.parent, os.W_OK) or (file.exists() and not os.access(file, os.W_OK)):
         return "cannot be written: permission denied"
     return None
 
@@ -167,10 +170,12 @@ def _hindrance(file: Path) -> str | None:
 def _write(output: Path, text: str) -> None:
     """Writes the file whole, or leaves it as it was; who may read it stays as it was."""
     file = output.expanduser().resolve()
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    beside = file.with_name(f".{_OUTPUT}.{os.getpid()}")
     try:
-        beside.touch(file.stat().st_mode & 0o777 if file.exists() else 0o666)
+        beside.touch(0o600 if file.exists() else 0o666)
         beside.write_text(text, encoding="utf-8")
+        if file.exists():
+            beside.chmod(file.stat().st_mode)
         beside.replace(file)
     except OSError as error:
         from customergauge_source.exceptions import ConfigurationError

@@ -10,7 +10,7 @@ from typing import Any
 
 from dlt import Pipeline
 
-from customergauge_source.dlt_bridge import memory, views
+from customergauge_source.dlt_bridge import writing
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.views.dialects import Writer
 from customergauge_source.views.hidden import Hidden
@@ -36,7 +36,7 @@ class Dataset:
 
     def ask(self, text: str) -> list[tuple[Any, ...]]:
         """Returns the rows of a query."""
-        return list(self.sql.execute_sql(views.as_sent(self.sql, self.writer.query(text))) or ())
+        return list(self.sql.execute_sql(writing.as_sent(self.sql, self.writer.query(text))) or ())
 
 
 @contextmanager
@@ -47,9 +47,9 @@ def opened(pipeline: Pipeline, source: str) -> Iterator[Dataset]:
         ConfigurationError: There is no such file, the destination has no views, or nothing was
             loaded into the dataset.
     """
-    views.check_dialect(pipeline, "Load into one of those, and name it with --destination.")
+    writing.check_dialect(pipeline, "Load into one of those, and name it with --destination.")
     _check_file(pipeline)
-    memory.go_on_from_destination(pipeline, source)
+    pipeline.sync_destination()
     if source not in pipeline.schemas:
         raise ConfigurationError(
             f"Nothing was loaded into dataset {pipeline.dataset_name} by pipeline"
@@ -57,14 +57,13 @@ def opened(pipeline: Pipeline, source: str) -> Iterator[Dataset]:
             "Load first; or name the dataset with --dataset, the destination with --destination,"
             " and the pipeline, if it is one of your own, with --pipeline.",
         )
-    with views.opened(pipeline, source) as (client, writer):
+    with writing.opened(pipeline, source) as (client, writer):
         names = client.schema.data_table_names(seen_data_only=True)
-        stored = client.get_storage_tables(names)
         yield Dataset(
             client.config.normalize_dataset_name(client.schema),
-            frozenset(name for name, columns in stored if columns),
+            frozenset(writing.stored_in(client, names)),
             writer.zone,
-            views.hidden(pipeline, source),
+            writing.hidden(pipeline, source),
             client.sql_client,
             writer,
         )

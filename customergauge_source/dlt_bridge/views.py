@@ -7,8 +7,7 @@ for what it generates itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -18,7 +17,13 @@ from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.destinations.exceptions import DatabaseException
 
-from customergauge_source.exceptions import ConfigurationError
+from customergauge_source.dlt_bridge.writing import (
+    dialect_of,
+    execute,
+    hidden,
+    opened,
+    stored_in,
+)
 from customergauge_source.resources import RESPONSES
 from customergauge_source.views import VIEWS, View
 from customergauge_source.views.dialects import DIALECTS, Writer
@@ -35,39 +40,28 @@ from customergauge_source.views.wide import (
 logger = logging.getLogger("customergauge_source")
 
 
-def check_dialect(pipeline: Pipeline, remedy: str = "Leave --views (views) out.") -> None:
-    """Checks that views can be made at a destination.
-
-    Args:
-        pipeline: The pipeline of the destination.
-        remedy: What to do if they cannot.
-
-    Raises:
-        ConfigurationError: They cannot.
-    """
-    if _dialect(pipeline) not in DIALECTS:
-        raise ConfigurationError(
-            f"Views cannot be made in {pipeline.destination.destination_name}; they can in"
-            f" {', '.join(DIALECTS)}.",
-            remedy,
-        )
-
-
-def renew(pipeline: Pipeline, source: str) -> tuple[list[str], list[str]]:
+def renew(
+    pipeline: Pipeline, source: str, only: Collection[str] | None = None
+) -> tuple[list[str], list[str]]:
     """Creates or replaces the views, those whose tables are there.
 
     Args:
         pipeline: A pipeline that has state and schema of the destination.
         source: Name of the source, which is that of its schema.
+        only: Names of views; by default all.
 
     Returns:
         The names of the views that were made, and of those that were not.
     """
     policy = hidden(pipeline, source)
     with opened(pipeline, source) as (client, writer):
-        wanted = {name: writer.tables(view.sql) for name, view in VIEWS.items()}
+        wanted = {
+            name: writer.tables(view.sql)
+            for name, view in VIEWS.items()
+            if only is None or name in only
+        }
         tables = {table for needed in wanted.values() for table in needed}
-        stored = _stored(client, {*tables, *VIEWS})
+        stored = stored_in(client, {*tables, *VIEWS})
         made = [name for name, needed in wanted.items() if needed <= stored.keys()]
         views = {name: VIEWS[name] for name in made}
         if WIDE in made and SEGMENTS in stored:
@@ -80,29 +74,34 @@ def renew(pipeline: Pipeline, source: str) -> tuple[list[str], list[str]]:
         scripts = [[*renewing.create(name, describes_columns=able)] for name in made]
         if writer.dialect == "postgres":
             for name, script in zip(made, scripts, strict=True):
-                # It replaces none that lacks a column which it had.
-                before, after = stored.get(name, ()), [*views[name].columns]
-                if [*before] != after[: len(before)]:
-                    script.insert(0, writer.drop(name))
+                script[:0] = _before(stored.get(name, ()), views[name], writer.drop(name))
         _execute_all(client.sql_client, scripts)
     return made, [name for name in wanted if name not in made]
 
 
-def make_way(pipeline: Pipeline, source: str) -> bool:
-    """Makes way for tables that are made anew; says whether there are views that a load has made.
+def _before(stored: Sequence[str], view: View, drop: str) -> Iterator[str]:
+    """Yields what PostgreSQL needs before it replaces a view."""
+    # Whoever reads the view keeps it from being replaced, and all others from reading it meanwhile.
+    yield "SET LOCAL lock_timeout = '20s'"
+    if [*stored] != [*view.columns][: len(stored)]:
+        yield drop  # it replaces none that lacks a column which it had
+
+
+def make_way(pipeline: Pipeline, source: str) -> list[str]:
+    """Makes way for tables that are made anew; returns the views that a load has made.
 
     PostgreSQL keeps a table that a view is over; and a view is made for a clock, which may change.
     """
-    if _dialect(pipeline) not in DIALECTS:
-        return False
+    if dialect_of(pipeline) not in DIALECTS:
+        return []
     with opened(pipeline, source) as (client, writer):
         if not client.is_storage_initialized():
-            return False
-        stored = _stored(client, VIEWS)
+            return []
+        stored = stored_in(client, VIEWS)
         ours = [name for name, columns in stored.items() if _is_ours(name, columns, writer)]
         if writer.dialect == "postgres":
             execute(client.sql_client, [writer.drop(name) for name in ours])  # all, or none
-    return bool(ours)
+    return ours
 
 
 def _is_ours(name: str, columns: Collection[str], writer: Writer) -> bool:
@@ -113,13 +112,13 @@ def _is_ours(name: str, columns: Collection[str], writer: Writer) -> bool:
 
 def describe_tables(pipeline: Pipeline, source: str) -> None:
     """Tells the destination what its tables and columns mean, where dlt does not."""
-    dialect = _dialect(pipeline)
+    dialect = dialect_of(pipeline)
     if dialect not in {"duckdb", "postgres", "snowflake"}:
         return
     with opened(pipeline, source) as (client, writer):
         schema: Schema = client.schema
         statements: list[str] = []
-        stored = _stored(client, schema.data_table_names(seen_data_only=True))
+        stored = stored_in(client, schema.data_table_names(seen_data_only=True))
         for name, there in stored.items():
             described = {} if dialect == "snowflake" else _described(schema, name)
             columns = {it: text for it, text in described.items() if writer.fold(it) in there}
@@ -129,51 +128,6 @@ def describe_tables(pipeline: Pipeline, source: str) -> None:
             execute(client.sql_client, statements)
         except DatabaseException as error:  # as of a role that does not own them
             logger.warning("The tables could not be described: %s", error)
-
-
-@contextmanager
-def opened(pipeline: Pipeline, source: str) -> Iterator[tuple[Any, Writer]]:
-    """Yields a client of the destination, and what writes its SQL."""
-    known = (source,) if source in pipeline.schemas else ()  # nothing was ever loaded
-    with pipeline.destination_client(*known) as it:
-        client: Any = it  # dlt has no name for a client with get_storage_tables
-        sql = client.sql_client
-
-        def place(table: str) -> list[str]:
-            return list(sql.make_qualified_table_name_path(table, quote=False))
-
-        fold = sql.capabilities.casefold_identifier
-        zone = str(_state(pipeline, source).get("timezone") or "UTC")
-        yield client, Writer(_dialect(pipeline), VIEWS, zone, place, fold)
-
-
-def hidden(pipeline: Pipeline, source: str) -> Hidden:
-    """Returns what the privacy policy has made of the responses that are loaded."""
-    return Hidden.of(_state(pipeline, source).get("privacy"))
-
-
-def _state(pipeline: Pipeline, source: str) -> dict[str, Any]:
-    """Returns how responses were loaded."""
-    resources = pipeline.state.get("sources", {}).get(source, {}).get("resources", {})
-    state: dict[str, Any] = resources.get(RESPONSES.name, {})
-    return state
-
-
-def execute(sql: Any, statements: Sequence[str]) -> None:  # noqa: ANN401 - dlt's client
-    """Executes statements, in as few requests as the destination allows."""
-    if statements:
-        sql.execute_many([as_sent(sql, it) for it in statements])
-
-
-def as_sent(sql: Any, statement: str) -> str:  # noqa: ANN401 - dlt's client
-    """Returns a statement as dlt's client has to be given it."""
-    if sql.capabilities.sqlglot_dialect == "bigquery":
-        return statement.replace("%", "%%")  # the vendor's client takes two of them for one
-    return statement
-
-
-def _dialect(pipeline: Pipeline) -> str:
-    return str(pipeline.destination.capabilities().sqlglot_dialect)
 
 
 def _execute_all(sql: Any, scripts: Sequence[Sequence[str]]) -> None:  # noqa: ANN401 - dlt's client
@@ -189,11 +143,6 @@ def _execute_all(sql: Any, scripts: Sequence[Sequence[str]]) -> None:  # noqa: A
                 failures.append(error)
         if failures:
             raise failures[0] from None
-
-
-def _stored(client: Any, names: Iterable[str]) -> dict[str, list[str]]:  # noqa: ANN401 - dlt's client
-    """Returns the columns of tables and views that are there, as the destination spells them."""
-    return {name: [*columns] for name, columns in client.get_storage_tables(names) if columns}
 
 
 def _wide(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from customergauge_source.dlt_bridge import (
     memory,
     views,
     working_dir,
+    writing,
 )
 from customergauge_source.dlt_bridge.refusals import check_destination
 from customergauge_source.dlt_bridge.settings import is_set
@@ -118,11 +119,11 @@ class Load:
             with told_as_ours():
                 self.views = is_set(self.source.section, "views")
         if self.views:
-            views.check_dialect(self.pipeline)
+            writing.check_dialect(self.pipeline)
         self._started = time.monotonic()
         self._unread = {*self._readers}
         self._known_hash: str | None = None
-        self._first_hash: str | None = None
+        self._had_views: list[str] = []
         self._summary = LoadSummary(
             pipeline=self.pipeline.pipeline_name,
             destination=self.pipeline.destination.destination_name,
@@ -158,6 +159,7 @@ class Load:
         """
         failure: CustomerGaugeError | None = None
         with signals.intercepted_signals(), ExitStack() as opened:
+            opened.enter_context(self._putting_views_back())
             with told_as_ours():
                 self._begin()
                 if extraction.is_into("duckdb"):
@@ -175,20 +177,32 @@ class Load:
             if failure is not None:
                 raise failure
             if not self.is_dry:
-                with told_as_ours():
-                    self._explain_tables()
+                self._renew_views()
         return self._summary
 
-    def _explain_tables(self) -> None:
-        """Describes the tables, if there are new ones, and renews the views, if they are wanted."""
-        if self.source.name not in self.pipeline.schemas:
-            return  # nothing was ever loaded
-        if self._schema_hash() != self._first_hash:
-            views.describe_tables(self.pipeline, self.source.name)
-        if self.views:
-            with told_as_views():
-                made, left_out = views.renew(self.pipeline, self.source.name)
-            self._summary.views, self._summary.views_left_out = made, left_out
+    def _renew_views(self) -> None:
+        """Makes the views, if they are wanted or were there before a full refresh."""
+        if self.source.name not in self.pipeline.schemas or not (self.views or self._had_views):
+            return  # nothing was ever loaded, or nobody wants them
+        only = None if self.views else self._had_views
+        with told_as_ours(), told_as_views():
+            made = views.renew(self.pipeline, self.source.name, only)
+        self._summary.views, self._summary.views_left_out = made
+        signals.raise_if_signalled()  # a database may have let it wait
+        self._had_views = []
+
+    @contextmanager
+    def _putting_views_back(self) -> Iterator[None]:
+        """Makes views again that made way for a full refresh, should that fail."""
+        try:
+            yield
+        except BaseException:
+            if self._had_views:
+                try:
+                    self._renew_views()
+                except CustomerGaugeError as error:
+                    logger.warning("%s", error)
+            raise
 
     def _load(self, name: str, reader: ResourceReader | None) -> None:
         """Loads one resource."""
@@ -201,7 +215,7 @@ class Load:
             duckdb_file.create_whole(self.pipeline)
         if self.full_refresh:
             integrity.clear_the_way(self.pipeline, self.source.name, self._readers)
-            self.views = views.make_way(self.pipeline, self.source.name) or self.views
+            self._had_views = views.make_way(self.pipeline, self.source.name)
         states = memory.go_on_from_destination(self.pipeline, self.source.name)
         remember_resolved()
         if self.full_refresh:
@@ -210,7 +224,7 @@ class Load:
             self._commit()
             memory.forget_rejected(self.pipeline, self._readers)
             return
-        self._known_hash = self._first_hash = self._schema_hash()
+        self._known_hash = self._schema_hash()
         schema = self.pipeline.schemas.get(self.source.name)
         for name, reader in self._readers.items():
             if reader is not None:
@@ -261,4 +275,6 @@ class Load:
         if not self.full_refresh and self._known_hash != known:
             check_tables(self.pipeline)
         self.pipeline.load()
+        if self.full_refresh or self._known_hash != known:
+            views.describe_tables(self.pipeline, self.source.name)
         return dict(normalized.row_counts)

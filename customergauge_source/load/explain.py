@@ -259,8 +259,8 @@ def told_as_views() -> Iterator[None]:
     except DatabaseException as error:
         raise DestinationError(
             f"All is loaded, but the views cannot be made: {_line(error)}",
-            "Drop or rename what stands in their way, as a table of that name, or a view of yours"
-            " over one whose columns change; and run again with --views.",
+            "Drop or rename what stands in their way, as a table of that name, or wait until nobody"
+            " reads them; and run again with --views.",
         ) from error
 
 

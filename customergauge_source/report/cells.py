@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple
 
-from customergauge_source.report.queries import SENTIMENTS, Item
+from customergauge_source.report.queries import FEELINGS, Item
 
 _MOST: Final = 100_000
 """Counts that are embedded."""
@@ -52,7 +52,17 @@ class Cells:
         self._shown = {kind: _in_order(everybody, kind) for kind in _ROWS}
         self._items = {it.item.kind: it.items for it in everybody}
         self._scores = [it for it in everybody if it.item.kind == "score"]
-        self.months = _months(self._scores)
+        by_month: Counter[int] = Counter()
+        for it in self._scores:
+            if it.month is not None:
+                by_month[_number_of(it.month)] += it.responses
+        self._busiest = max(by_month, key=lambda it: (by_month[it], it), default=0)
+        near = [it for it in by_month if abs(it - self._busiest) <= _LONGEST]
+        self.months = (
+            [f"{it // 12:04}-{it % 12 + 1:02}" for it in range(min(near), max(near) + 1)]
+            if near
+            else []
+        )
         self._place = {month: place for place, month in enumerate(self.months)}
 
     def left_out(self) -> Iterator[str]:
@@ -73,6 +83,10 @@ class Cells:
             for it in self._scores
             if not (without_month and self._at(it) >= 0) and not (without_score and it.item.mark)
         )
+
+    def is_near(self, month: date | None) -> bool:
+        """Says whether a month is one of those that could be shown."""
+        return month is not None and abs(_number_of(month) - self._busiest) <= _LONGEST
 
     def _at(self, it: Count) -> int:
         """Returns the place of a count's month among all; -1 if it has none."""
@@ -115,7 +129,7 @@ def _driver(counts: Sequence[Count]) -> Iterator[Any]:
 
 def _topic(counts: Sequence[Count]) -> Iterator[int]:
     yield sum(it.responses for it in counts)
-    for sentiment in (*SENTIMENTS, "without"):
+    for sentiment in (*FEELINGS, "without"):
         yield sum(it.responses for it in counts if sentiment in it.item.mark.split("+"))
 
 
@@ -171,17 +185,8 @@ def _text(key: str) -> str | None:
     return key[1:] if key else None
 
 
-def _months(scores: Iterable[Count]) -> list[str]:
-    """Returns the months from the first to the last."""
-    found: Counter[int] = Counter()
-    for it in scores:
-        if it.month is not None:
-            found[it.month.year * 12 + it.month.month - 1] += it.responses
-    if not found:
-        return []
-    busiest = max(found, key=lambda it: (found[it], it))
-    near = [it for it in found if abs(it - busiest) <= _LONGEST]
-    return [f"{it // 12:04}-{it % 12 + 1:02}" for it in range(min(near), max(near) + 1)]
+def _number_of(month: date) -> int:
+    return month.year * 12 + month.month - 1
 
 
 def month_name(month: date | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
@@ -21,18 +22,22 @@ _VALUES: Final = 12
 _SLICES: Final = 150
 _MEMBERS: Final = 3_000_000
 """Values of segments that are followed; of an account with more responses only one segment's."""
-_NAMED: Final = {"driver": ("driver",), "topic": ("label", "type"), "question": ("title",)}
-"""The columns of views that name what is counted."""
 _ITEMS: Final = 50
 """Drivers, topics and questions that are shown, the most frequent ones of each."""
 _COMMENTS: Final = 20
+_LETTERS: Final = 700
+"""Letters of a comment that are shown."""
+_HASH: Final = re.compile("[0-9a-f]{64}")
 
 
-def collect(ask: Ask, tables: Collection[str], span: Span, hidden: Hidden) -> dict[str, Any]:
+def collect(
+    ask: Ask, source: str, tables: Collection[str], span: Span, hidden: Hidden
+) -> dict[str, Any]:
     """Returns the object that the page is made of; `page.render` takes it with what it is about.
 
     Args:
         ask: Answers a query.
+        source: Name of the source that was loaded.
         tables: Names of the tables that are there.
         span: The days to look at, by `date_survey_response`.
         hidden: What the privacy policy has hashed or dropped.
@@ -45,10 +50,11 @@ def collect(ask: Ask, tables: Collection[str], span: Span, hidden: Hidden) -> di
             f"The dataset has no table {missing[0]}: nothing was loaded into it.",
             "Load first; or name the dataset with --dataset, the destination with --destination.",
         )
-    values = _values(ask(queries.values(span)), hidden)
+    values = _values(ask(queries.values(span)))
     slices = [*_chosen(values)][:_SLICES]
     counts = map(Count.of, ask(queries.cells(span, slices, _ITEMS)))
-    named = [it for it in counts if not any(map(hidden.hashes, _NAMED.get(it.item.kind, ())))]
+    # A key of `Item` has a sign before its text.
+    named = [it for it in counts if not any(map(_is_hash, (it.item.name[1:], it.item.type[1:])))]
     cells = Cells(named, len(slices))
     slices = slices[: cells.slices]
     return {
@@ -56,24 +62,29 @@ def collect(ask: Ask, tables: Collection[str], span: Span, hidden: Hidden) -> di
         "slices": [{"field": None, "value": None}, *(it._asdict() for it in slices)],
         "left_out": {**_left_out(values, slices), "items": [*cells.left_out()]},
         **cells.as_json(),
-        "rate": _rate(ask(queries.rate(span))) if "non_responses" in tables else None,
-        "cases": _cases(ask, hidden) if "close_loop" in tables else None,
+        "rate": _rate(ask(queries.rate(span)), cells) if "non_responses" in tables else None,
+        "cases": _cases(ask) if "close_loop" in tables else None,
         **_comments(ask, span, hidden),
         "hashed": sorted(hidden.hashed),
         "dropped": sorted(hidden.dropped),
-        "health": _health(ask, tables, cells, cells.gaps() if span == Span() else []),
+        "health": _health(ask, source, tables, cells, cells.gaps() if span == Span() else []),
     }
 
 
-def _values(rows: Rows, hidden: Hidden) -> dict[str, Counter[str]]:
-    """Returns how often each value of each segment stands in a record."""
+def _is_hash(text: str | None) -> bool:
+    """Says whether a text is a hash of the privacy policy, or looks like one: it is no name."""
+    return text is not None and _HASH.fullmatch(text) is not None
+
+
+def _values(rows: Rows) -> dict[str, Counter[str]]:
+    """Returns how many responses have each value of each segment."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for field, reference, records in rows:
-        if not hidden.hashes_segment(field):
+        if not _is_hash(field) and not _is_hash(reference):
             counted = found[field]
             if reference is not None:
                 counted[reference] += int(records)
-    return found
+    return {field: counted for field, counted in found.items() if counted}
 
 
 def _chosen(values: Mapping[str, Counter[str]]) -> Iterator[Slice]:
@@ -103,18 +114,22 @@ def _left_out(values: Mapping[str, Counter[str]], kept: Sequence[Slice]) -> dict
     }
 
 
-def _rate(rows: Rows) -> list[list[Any]]:
+def _rate(rows: Rows, cells: Cells) -> list[list[Any]]:
     """Returns surveys by the month that they were sent in, of which there may be others."""
-    found = ((month_name(month), int(sent), int(answered)) for month, sent, answered in rows)
-    return [[month or None, *counted] for month, *counted in sorted(found)]
+    added: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for month, *counted in rows:
+        sums = added[month_name(month) if cells.is_near(month) else ""]
+        for place, it in enumerate(counted):
+            sums[place] += int(it)
+    return [[month or None, *sums] for month, sums in sorted(added.items())]
 
 
-def _cases(ask: Ask, hidden: Hidden) -> list[dict[str, Any]]:
+def _cases(ask: Ask) -> list[dict[str, Any]]:
     names = ("status", "cases", "hours_to_follow_up", "hours_to_close")
-    rows = ask(queries.cases(by_status=not hidden.hashes("status")))
     return [
         dict(zip(names, (status, int(cases), *map(number, hours)), strict=True))
-        for status, cases, *hours in sorted(rows, key=lambda row: (-row[1], str(row[0])))
+        for status, cases, *hours in sorted(ask(queries.CASES), key=lambda row: (-row[1], str(row)))
+        if not _is_hash(status)
     ]
 
 
@@ -122,25 +137,28 @@ def _comments(ask: Ask, span: Span, hidden: Hidden) -> dict[str, Any]:
     if hidden.hashes("comment_text") or hidden.drops_comments():
         how = "not loaded" if hidden.drops_comments() else "hashed"
         return {"comments": None, "comments_why": f"{how}, by the privacy policy"}
-    has_name, has_language = (not hidden.hashes(it) for it in ("account__name", "language"))
-    rows = ask(queries.comments(span, _COMMENTS))
     return {
         "comments": [
             {
                 "number_customergauge": int(cgid),
                 "date": day and f"{day}",
                 "score": int(score),
-                "account": account if has_name else None,
-                "comment": comment,
-                "language": language if has_language else None,
+                "account": None if _is_hash(account) else account,
+                "comment": _cut(comment),
+                "language": None if _is_hash(language) else language,
             }
-            for cgid, day, score, account, comment, language in rows
+            for cgid, day, score, account, comment, language in ask(
+                queries.comments(span, _COMMENTS)
+            )
+            if not _is_hash(comment)
         ]
     }
 
 
-def _health(ask: Ask, tables: Collection[str], cells: Cells, gaps: list[str]) -> dict[str, Any]:
-    ((last, loads),) = ask(queries.LOADS)
+def _health(
+    ask: Ask, source: str, tables: Collection[str], cells: Cells, gaps: list[str]
+) -> dict[str, Any]:
+    ((last, loads),) = ask(queries.loads(source))
     rejecting = sorted(table for table in tables if table.endswith("__rejected_values"))
     values = ask(queries.rejected_values(rejecting)) if rejecting else []
     records = ask(queries.REJECTED_RECORDS) if "rejected_records" in tables else []
@@ -163,6 +181,10 @@ def _health(ask: Ask, tables: Collection[str], cells: Cells, gaps: list[str]) ->
         "without_date": cells.total(without_month=True),
         "without_score": cells.total(without_score=True),
     }
+
+
+def _cut(comment: str) -> str:
+    return comment if len(comment) <= _LETTERS else f"{comment[:_LETTERS]}…"
 
 
 def _most_first(row: tuple[Any, ...]) -> tuple[int, str]:

@@ -71,7 +71,7 @@ function fillFilters() {
     put(id, ...data.months.map((it, at) => option(at, monthName(it))));
     byId(id).disabled = last < 1;
   }
-  put("field", ...fields.map((it) => option(it, it)));
+  put("field", ...fields.map((it) => option(it, named(it, "(none)"))));
   for (const label of document.querySelectorAll(".segment")) label.hidden = !fields.length;
   byId("filters").hidden = last < 0 && !fields.length;
 }

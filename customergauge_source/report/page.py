@@ -30,7 +30,8 @@ def render(data: Mapping[str, Any]) -> str:
     """Returns the text of the page.
 
     Args:
-        data: The counts and texts to show: what `tests/fake_report.py` makes an example of.
+        data: What `data.collect` returns, and what it is about: `made_at`, `destination`,
+            `dataset`, `timezone`, `span`.
     """
     library, script = map(_inside_script, (_library(), "\n".join(map(_part, SCRIPTS))))
     style = _part("page.css")

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from customergauge_source.views.figures import literal
 
-SENTIMENTS: Final = ("positive", "neutral", "mixed", "negative")
+FEELINGS: Final = ("positive", "neutral", "mixed", "negative")
 TABLES: Final = (
     "responses",
     "responses__tags",
@@ -62,7 +62,7 @@ def _spanned(span: Span) -> str:
 
 _MARKS: Final = " || ".join(
     f"COALESCE(MAX(CASE WHEN COALESCE(sentiment, '') {test} THEN '+{mark}' END), '')"
-    for mark, test in {**{it: f"= '{it}'" for it in SENTIMENTS}, "without": "= ''"}.items()
+    for mark, test in {**{it: f"= '{it}'" for it in FEELINGS}, "without": "= ''"}.items()
 )
 
 # One row for each thing that a response says: its score, a driver, a topic, an answer. What it is
@@ -187,18 +187,11 @@ def rate(span: Span) -> str:
     """
 
 
-def cases(*, by_status: bool) -> str:
-    """Returns the query for cases; without their status it has one row."""
-    return f"""
-        SELECT status, COUNT(*) AS cases, AVG(time_to_follow_up) AS hours_to_follow_up,
-            AVG(time_to_close) AS hours_to_close
-        FROM (
-            SELECT {"status" if by_status else "CAST(NULL AS TEXT)"} AS status,
-                time_to_follow_up, time_to_close
-            FROM close_loop
-        ) AS c
-        GROUP BY status
-    """
+CASES: Final = """
+    SELECT status, COUNT(*) AS cases, AVG(time_to_follow_up) AS hours_to_follow_up,
+        AVG(time_to_close) AS hours_to_close
+    FROM close_loop GROUP BY status
+"""
 
 
 def comments(span: Span, most: int) -> str:
@@ -211,9 +204,14 @@ def comments(span: Span, most: int) -> str:
     """
 
 
-LOADS: Final = """
-    SELECT MAX(inserted_at) AS last_load, COUNT(*) AS loads FROM _dlt_loads WHERE status = 0
-"""
+def loads(source: str) -> str:
+    """Returns the query for the loads of a source; other sources may share the dataset."""
+    return f"""
+        SELECT MAX(inserted_at) AS last_load, COUNT(*) AS loads FROM _dlt_loads
+        WHERE status = 0 AND schema_name = {literal(source)}
+    """
+
+
 REJECTED_RECORDS: Final = """
     SELECT resource, reason, COUNT(*) AS records FROM rejected_records GROUP BY resource, reason
 """

@@ -33,14 +33,16 @@ function showNow(all) {
 function showChange() {
   const full = data.months.map((it, at) => at)
     .filter((at) => at >= chosen.from && at <= chosen.to && isFull(data.months[at], data));
-  const length = full.length >= 3 ? 3 : 1;
   const to = full.at(-1);
-  const from = to - length + 1;
-  if (!full.length || from - length < 0 || !isFull(data.months[from - length], data)) {
+  // As many months as there are before them, three at best.
+  const length = [3, 1].find((it) => full.length >= it && to - 2 * it + 1 >= 0
+    && isFull(data.months[to - 2 * it + 1], data));
+  if (!length) {
     return put("change", element("p", { class: "verdict" }, "Nothing to compare with"),
-      element("p", {}, full.length ? "No full months lie before those that are chosen."
+      element("p", {}, full.length ? "No full month lies before the last one that is chosen."
         : "There is no full month in this selection."));
   }
+  const from = to - length + 1;
   const [now, before] = [[from, to], [from - length, from - 1]].map((span) => (
     { span, ...tally(picked("scores", chosen.slice, ...span)) }));
   const { word, difference, margin } = compared(now, before);
@@ -182,7 +184,7 @@ function showComments() {
     const spoken = /^[a-z]{2}$/i.test(it.language ?? "") ? { lang: it.language.toLowerCase() } : {};
     return element("li", {},
       element("b", { class: "badge" }, element("span", { class: "hidden" }, "Score "), String(it.score)),
-      element("p", { dir: "auto", ...spoken }, cut(it.comment, 700)),
+      element("p", { dir: "auto", ...spoken }, it.comment),
       element("p", { class: "small" }, ...about.flatMap((part, at) => [at ? " · " : "", element("bdi", {}, part)])));
   }));
 }
@@ -213,7 +215,7 @@ function showHealth() {
       Object.entries(health.tables).map(([name, rows]) => ({ table: name, rows }))],
     ["Rejected values", [column("field", "Field"), column("reason", "Reason"), column("values", "Values", "count")],
       health.rejected_values],
-    ["Rejected records", [column("reason", "Reason"), column("records", "Records", "count")], health.rejected_records],
+    ["Rejected records", [column("resource", "Resource"), column("reason", "Reason"), column("records", "Records", "count")], health.rejected_records],
   ];
   put("health-tables", ...tables.map(([caption, columns, rows]) => rows.length ? table(caption, columns, rows)
     : element("p", {}, `${caption}: none.`)));

@@ -40,9 +40,8 @@ def reports(trial: Trial) -> list[Any]:
     reader = replace(trial, folder=trial.folder.with_name(f"{trial.folder.name}-reader"))
     with opened(reader.pipeline(), "customergauge") as dataset:
         assert dataset.timezone == ZONE
-        return [
-            comparable(collect(dataset.ask, dataset.tables, span, dataset.hidden)) for span in SPANS
-        ]
+        of = (dataset.ask, "customergauge", dataset.tables)
+        return [comparable(collect(*of, span, dataset.hidden)) for span in SPANS]
 
 
 def comparable(value: Any) -> Any:
