@@ -5,16 +5,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
-from customergauge_source import reconcile
+from customergauge_source import LoadSummary, load_in_checkpoints, reconcile
+from customergauge_source.resources import RESPONSES
 from customergauge_source.sandbox import Sandbox
 from customergauge_source.views import VIEWS
 from tests import figures
 from tests.command import Command
 from tests.figures import KEY
-from tests.support import make_pipeline, make_source
+from tests.support import DATASET, make_pipeline, make_source
 from tests.viewing import (
     NON_RESPONSES,
     ask,
@@ -131,3 +134,20 @@ def test_a_full_refresh_makes_the_views_that_there_were_for_its_clock(
 
     assert sorted(views_in(file)) == sorted(VIEWS)
     assert wrong(file, told(small, tokyo)) == []
+
+
+def test_tables_of_a_load_that_is_interrupted_are_described(workdir: Path, small: Sandbox) -> None:
+    def interrupt(_summary: LoadSummary) -> None:
+        raise KeyboardInterrupt
+
+    source = make_source(small, per_page=20)
+    how: dict[str, Any] = {"checkpoint_pages": 1, "on_checkpoint": interrupt}
+    with pytest.raises(KeyboardInterrupt):
+        load_in_checkpoints(make_pipeline(workdir), source, **how)
+
+    with duckdb.connect(str(workdir / "customergauge.duckdb"), read_only=True) as connection:
+        ((text,),) = connection.execute(
+            "SELECT comment FROM duckdb_tables() WHERE table_name = 'responses'"
+            f" AND schema_name = '{DATASET}'"
+        ).fetchall()
+    assert text == RESPONSES.record.description

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from customergauge_source import load_in_checkpoints, reconcile
+from customergauge_source.exceptions import CredentialsRefusedError, DestinationError
 from customergauge_source.resources import RESPONSES
 from customergauge_source.sandbox import Sandbox
 from customergauge_source.views import VIEWS
@@ -32,6 +33,7 @@ TIMES = {
     *(name for name, kind in OF_RESPONSES.items() if kind == "timestamp"),
     *("last_response", "previous_date_survey_response"),
 }
+NOBODY = {"client_id": "nobody", "client_secret": "of this account"}
 # Where a session has a time zone that a test can set.
 SESSIONS = {
     "postgres": f"SET TIME ZONE '{FAR}'",
@@ -209,3 +211,45 @@ def assert_described(found: Descriptions) -> None:
             VIEWS["responses_wide"].description,
             field.description,
         )
+
+
+def granted(trial: Trial) -> list[Any]:
+    """Returns the rights that were granted on the views."""
+    with trial.pipeline().sql_client() as client:
+        rows = client.execute_sql(
+            "SELECT relname, relacl::text FROM pg_class WHERE relkind = 'v' AND relnamespace ="
+            " %s::regnamespace AND relacl IS NOT NULL ORDER BY relname",
+            trial.dataset,
+        )
+    return list(rows or ())
+
+
+def test_postgresql_keeps_rights_and_views_of_others_and_gets_back_what_made_way(
+    trial: Trial,
+) -> None:
+    if trial.destination != "postgres":
+        pytest.skip("others replace a view whatever is over it")
+    with Sandbox(responses=20) as sandbox:
+        load(trial, sandbox)
+        with trial.pipeline().sql_client() as client:
+            wide, mine = (client.make_qualified_table_name(it) for it in ("responses_wide", "mine"))
+            client.execute_sql(f"GRANT SELECT ON {wide} TO PUBLIC")
+            client.execute_sql(f"CREATE VIEW {mine} AS SELECT country FROM {wide}")
+        before = granted(trial)
+        assert before
+        segment = {"field": "A first one", "reference": "x"}
+        sandbox.append(sandbox.records[0] | {KEY: 7, "properties": [segment], "wave": "2"})
+        assert load(trial, sandbox) == sorted(VIEWS)
+        assert granted(trial) == before
+
+        # A view of somebody else is over one of them, so that nothing can make way.
+        with pytest.raises(DestinationError, match="depend"):
+            load(trial, sandbox, views=False, full_refresh=True)
+        assert wrong(trial, sandbox) == []
+
+        with trial.pipeline().sql_client() as client:
+            client.execute_sql(f"DROP VIEW {mine}")
+        source = make_source(sandbox, timezone=ZONE, resources=RESOURCES, credentials=NOBODY)
+        with pytest.raises(CredentialsRefusedError):
+            load_in_checkpoints(trial.pipeline(), source, full_refresh=True)
+        assert wrong(trial, sandbox) == []
