@@ -9,7 +9,13 @@ from customergauge_source.views.figures import CATEGORY, CGID, COUNTS, NPS, NPS_
 from customergauge_source.views.view import View
 
 _MONTH = "First day of the month, on the clock of the source's timezone; NULL without a date."
-_BEFORE = "OVER (PARTITION BY number_customer ORDER BY date_survey_response, number_customergauge)"
+# There are no NULLs; older releases of sqlglot cannot write the other order for BigQuery's LAG.
+_BEFORE = """
+    OVER (
+        PARTITION BY number_customer
+        ORDER BY date_survey_response NULLS FIRST, number_customergauge NULLS FIRST
+    )
+"""
 
 SCORES: Final[Mapping[str, View]] = {
     "nps_by_month": View(
