@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -37,11 +37,9 @@ def checked(pipeline: Pipeline, *, as_json: bool) -> None:
         _write(f"The credentials work, a page came, and {name} can be reached. Nothing loaded.")
 
 
-def reported(output: Path, data: Mapping[str, Any]) -> None:
+def reported(output: Path, what: str) -> None:
     """Tells that a report was written."""
-    health = data["health"]
-    months = f"{data['months'][0]} to {data['months'][-1]}" if data["months"] else "no month"
-    _write(f"{output}: {health['responses']:,} responses, {months}. Open it in a browser.")
+    _write(f"{output}: {what}. Open it in a browser.")
 
 
 def failed(message: str, remedy: str, *, of: str) -> None:

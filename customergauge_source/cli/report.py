@@ -88,6 +88,7 @@ def _parse(arguments: Sequence[str] | None, prog: str) -> Options:
 def _run(options: Options) -> None:
     from dlt.common.runtime.collector import NULL_COLLECTOR
 
+    from customergauge_source.report.data import in_words
     from customergauge_source.report.page import render
 
     _check_installed()
@@ -107,7 +108,7 @@ def _run(options: Options) -> None:
         process.settled()
         data = _collect(pipeline, options)
     _write(options.output, render(data))
-    outcome.reported(options.output, data)
+    outcome.reported(options.output, in_words(data))
 
 
 def _collect(pipeline: Pipeline, options: Options) -> dict[str, Any]:

@@ -24,7 +24,6 @@ from customergauge_source.dlt_bridge.writing import (
     opened,
     stored_in,
 )
-from customergauge_source.resources import RESPONSES
 from customergauge_source.views import VIEWS, View
 from customergauge_source.views.dialects import DIALECTS, Writer
 from customergauge_source.views.hidden import Hidden
@@ -32,6 +31,7 @@ from customergauge_source.views.wide import (
     FIELDS,
     MOST_SEGMENTS,
     SEGMENTS,
+    SUBJECT,
     WIDE,
     columns_of_segments,
     wide,
@@ -153,8 +153,8 @@ def _wide(
 ) -> View:
     """Returns the view over all columns of responses, and the segments that there are."""
     schema: Schema = client.schema
-    described = _described(schema, RESPONSES.name, all_columns=True)
-    there = {*stored[RESPONSES.name]}
+    described = _described(schema, SUBJECT, all_columns=True)
+    there = {*stored[SUBJECT]}
     columns = {
         name: text
         for name, text in described.items()

@@ -9,10 +9,10 @@ from typing import Any
 from dlt import Pipeline
 
 from customergauge_source.exceptions import ConfigurationError
-from customergauge_source.resources import RESPONSES
 from customergauge_source.views import VIEWS
 from customergauge_source.views.dialects import DIALECTS, Writer
 from customergauge_source.views.hidden import Hidden
+from customergauge_source.views.wide import SUBJECT
 
 
 def check_dialect(pipeline: Pipeline, remedy: str = "Leave --views (views) out.") -> None:
@@ -55,9 +55,9 @@ def hidden(pipeline: Pipeline, source: str) -> Hidden:
 
 
 def _state(pipeline: Pipeline, source: str) -> dict[str, Any]:
-    """Returns how responses were loaded."""
+    """Returns how what the views are about was loaded."""
     resources = pipeline.state.get("sources", {}).get(source, {}).get("resources", {})
-    state: dict[str, Any] = resources.get(RESPONSES.name, {})
+    state: dict[str, Any] = resources.get(SUBJECT, {})
     return state
 
 

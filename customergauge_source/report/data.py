@@ -71,6 +71,12 @@ def collect(
     }
 
 
+def in_words(data: Mapping[str, Any]) -> str:
+    """Returns what a report is of."""
+    months = f"{data['months'][0]} to {data['months'][-1]}" if data["months"] else "no month"
+    return f"{data['health']['responses']:,} responses, {months}"
+
+
 def _is_hash(text: str | None) -> bool:
     """Says whether a text is a hash of the privacy policy, or looks like one: it is no name."""
     return text is not None and _HASH.fullmatch(text) is not None

@@ -9,8 +9,10 @@ from customergauge_source.views.figures import CATEGORY, COMMENT_TEXT, NPS_CATEG
 from customergauge_source.views.hidden import HASHED, Hidden
 from customergauge_source.views.view import View
 
-WIDE: Final = "responses_wide"
-SEGMENTS: Final = "responses__properties"
+SUBJECT: Final = "responses"
+"""The resource that the views are about."""
+WIDE: Final = f"{SUBJECT}_wide"
+SEGMENTS: Final = f"{SUBJECT}__properties"
 FIELDS: Final = f"SELECT DISTINCT field FROM {SEGMENTS} WHERE field IS NOT NULL ORDER BY field"
 """The query for the names of the segments that there are."""
 MOST_SEGMENTS: Final = 1_000
