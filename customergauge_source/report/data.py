@@ -83,7 +83,7 @@ def _is_hash(text: str | None) -> bool:
 
 
 def _values(rows: Rows) -> dict[str, Counter[str]]:
-    """Returns how many responses have each value of each segment."""
+    """Returns how often each value of each segment stands in a response."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
     for field, reference, records in rows:
         if not _is_hash(field) and not _is_hash(reference):

@@ -47,11 +47,15 @@ class Slice(NamedTuple):
 
 
 def values(span: Span) -> str:
-    """Returns the query for the values of segments, and how many responses have each."""
+    """Returns the query for the values of segments, and how often each stands in a response."""
+    joined = ""
+    if span != Span():
+        joined = f"""
+            JOIN ({_spanned(span)}) AS s ON s.number_customergauge = p.number_customergauge
+        """
     return f"""
-        SELECT p.field, p.reference, COUNT(DISTINCT p.number_customergauge) AS responses
-        FROM responses__properties AS p
-        JOIN ({_spanned(span)}) AS s ON s.number_customergauge = p.number_customergauge
+        SELECT p.field, p.reference, COUNT(*) AS responses
+        FROM responses__properties AS p {joined}
         WHERE p.field IS NOT NULL GROUP BY p.field, p.reference
     """
 
