@@ -35,6 +35,7 @@ from tests.viewing import (
     view_columns,
     view_rows,
     views_in,
+    with_segments,
     wrong,
 )
 
@@ -214,14 +215,7 @@ def test_segments_of_any_name_and_number_are_columns_each_of_its_own(
     tmp_path: Path, more: int
 ) -> None:
     names = [*ODD_NAMES, *(f"Segment {number}" for number in range(more))]
-    with Sandbox(responses=5) as generated:
-        records = generated.records
-    for place, record in enumerate(records):
-        record["properties"] = [
-            {"field": name, "reference": f"{place} of {number}"}
-            for number, name in enumerate(names)
-        ]
-    with Sandbox(records=records, non_responses=0) as sandbox:
+    with with_segments(names, responses=5) as sandbox:
         load_here(tmp_path, sandbox)
         wanted = told(sandbox)
     file = tmp_path / "customergauge.duckdb"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,18 @@ def load_views(command: Command, sandbox: Sandbox, *options: str) -> Finished:
     ended = command(sandbox, "--json", "--views", *EVERYTHING, *options)
     assert ended.code == 0, ended.err
     return ended
+
+
+def with_segments(names: Sequence[str], *, responses: int) -> Sandbox:
+    """Returns an account whose responses have segments of these names and no other."""
+    with Sandbox(responses=responses) as generated:
+        records = generated.records
+    for place, record in enumerate(records):
+        record["properties"] = [
+            {"field": name, "reference": f"{place} of {number}"}
+            for number, name in enumerate(names)
+        ]
+    return Sandbox(records=records, non_responses=0)
 
 
 def load_here(folder: Path, sandbox: Sandbox, **arguments: Any) -> LoadSummary:

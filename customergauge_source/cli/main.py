@@ -17,8 +17,8 @@ _COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that is named first, with the arguments behind it; returns its exit code."""
-    name, *rest = [*(sys.argv[1:] if arguments is None else arguments), ""]
-    rest = rest[:-1]
+    given = sys.argv[1:] if arguments is None else arguments
+    name, rest = "".join(given[:1]), given[1:]
     prog = f"customergauge {name}"
     if name == "load":
         from customergauge_source.cli.load import main as load

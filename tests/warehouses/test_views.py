@@ -16,7 +16,7 @@ from customergauge_source.views import VIEWS
 from tests import figures
 from tests.figures import COLUMNS, KEY, OF_RESPONSES, Row, differences
 from tests.support import make_source
-from tests.viewing import FAR, NON_RESPONSES, ODD_NAMES, bring_oddities
+from tests.viewing import FAR, NON_RESPONSES, ODD_NAMES, bring_oddities, with_segments
 from tests.warehouses.target import Target
 from tests.warehouses.trial import Trial
 
@@ -154,14 +154,7 @@ def test_an_empty_account_has_every_view_and_no_row(trial: Trial) -> None:
 @pytest.mark.long
 def test_segments_of_any_name_are_columns_each_of_its_own(trial: Trial) -> None:
     names = (*ODD_NAMES, *(f"{'x' * 300}{n}" for n in range(3)), *(f"Tier {n}" for n in range(200)))
-    with Sandbox(responses=3) as generated:
-        records = generated.records
-    for place, record in enumerate(records):
-        record["properties"] = [
-            {"field": name, "reference": f"{place} of {number}"}
-            for number, name in enumerate(names)
-        ]
-    with Sandbox(records=records, non_responses=0) as sandbox:
+    with with_segments(names, responses=3) as sandbox:
         load(trial, sandbox)
         cgids = [record[KEY] for record in sandbox.records]
 
