@@ -15,7 +15,6 @@ from typing import Any
 
 from dlt import Pipeline
 from dlt.common.runtime import signals
-from dlt.common.typing import TRefreshMode
 from dlt.extract import DltSource
 
 from customergauge_source.dlt_bridge import (
@@ -237,14 +236,15 @@ class Load:
 
     def _read(self, name: str) -> None:
         """Loads one resource to its end, or as far as may be."""
-        refresh: TRefreshMode | None = "drop_resources" if self.full_refresh else None
-        at_end = False
+        drop, at_end = self.full_refresh, False
         while not at_end:
             signals.raise_if_signalled()  # dlt notes a signal, and forgets it with the step
             with told_as_ours():
-                extracted = self.pipeline.extract(self.source.with_resources(name), refresh=refresh)
+                extracted = self.pipeline.extract(
+                    self.source.with_resources(name), refresh="drop_resources" if drop else None
+                )
                 rows = self._commit()
-            refresh = None
+            drop = False
             at_end = self._summary.add_counts(name, extracted)
             if at_end:
                 self._is_read(name)
