@@ -38,7 +38,14 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - what the public names are
     """Imports a public name when it is first used: the sandbox works without dlt."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    try:
+        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    except ImportError as error:
+        from customergauge_source.dlt_bridge.known import lacks  # noqa: PLC0415 - seldom
+
+        if lines := lacks(error):
+            raise ImportError("\n".join(lines)) from error
+        raise
 
 
 def __dir__() -> list[str]:

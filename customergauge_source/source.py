@@ -17,6 +17,7 @@ from dlt.extract import DltResource
 from customergauge_source.api.auth import CustomerGaugeCredentials
 from customergauge_source.api.client import CustomerGaugeClient, base_url
 from customergauge_source.dlt_bridge import settings
+from customergauge_source.dlt_bridge.known import check_dlt
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.reading import ResourceReader
 from customergauge_source.resources import DEFAULT, RESOURCES, Resource
@@ -94,9 +95,11 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
         The source, with a resource for each endpoint.
 
     Raises:
-        ConfigurationError: An argument is missing, or has a value that is not allowed.
+        ConfigurationError: An argument is missing, or has a value that is not allowed; or the
+            installed release of dlt does not work.
     """
     arguments = {name: it for name, it in locals().items() if name not in _SECTIONS}
+    check_dlt()
     settings.keep_no_data()
     given = settings.fill_in(arguments, lists=_LISTS, numbers=_NUMBERS)
     for name in _LISTS:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from customergauge_source.cli import outcome
+from customergauge_source.dlt_bridge.known import lacks
 
 _STREAMS: Final = 2
 """Number of the last of the three standard streams."""
@@ -78,6 +79,9 @@ def told(error: BaseException, *, debug: bool, of: str) -> int | None:
         debug: Whether to show the traceback.
         of: The command.
     """
+    if isinstance(error, ImportError) and (lines := lacks(error)):
+        outcome.failed(*lines, of=of)
+        return 2
     from customergauge_source.load.explain import explain, is_interrupt
     from customergauge_source.secrecy import hide
 

@@ -1,0 +1,79 @@
+"""A trial of dlt: a made-up record is merged together with its list, in a folder of its own.
+
+So a release that has changed what nested tables of Arrow data lean on is an error before the first
+request, where it would be wrong tables.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from datetime import timezone
+from typing import Any, Final
+
+import dlt
+
+from customergauge_source.dlt_bridge import extraction
+from customergauge_source.dlt_bridge.catalog import reader_maker
+from customergauge_source.dlt_bridge.tables_step import TablesStep
+from customergauge_source.exceptions import ConfigurationError, causes_of
+from customergauge_source.resources.resource import KEY, Resource
+from customergauge_source.tables.shape import Field, Shape, text
+
+_RECORD: Final = Shape(
+    {KEY: Field("bigint", "Id of the record.")}, lists={"items": Shape({"item": text("An item.")})}
+)
+
+
+def merge_a_chain(release: str, remedy: str) -> None:
+    """Merges a record twice, the second time without its items.
+
+    Raises:
+        ConfigurationError: It failed, or the items are still there.
+    """
+    what, cause = "rows of a list that was emptied stay", None
+    try:
+        if not _items_left():
+            return
+    except Exception as error:  # noqa: BLE001 - whatever dlt makes of it
+        *_, cause = causes_of(error)
+        what = f"{type(cause).__name__}: {' '.join(str(cause).split()):.300}"
+    raise ConfigurationError(
+        f"{release} does not merge a record together with its lists, as a trial before the first"
+        f" request shows: {what}.",
+        remedy,
+    ) from cause
+
+
+def _items_left() -> int:
+    before = extraction.active_pipeline()
+    with tempfile.TemporaryDirectory() as folder:
+        pipeline = dlt.pipeline(
+            "customergauge_trial",
+            pipelines_dir=folder,
+            destination=dlt.destinations.duckdb(f"{folder}/chain.duckdb"),
+            dataset_name="trial",
+        )
+        try:
+            for items in ([{"item": "one"}], []):
+                pipeline.run(_records(items))
+            with pipeline.sql_client() as sql:
+                table = sql.make_qualified_table_name("records__items")
+                ((rows,),) = sql.execute_sql(f"SELECT count(*) FROM {table}") or ()  # noqa: S608 - ours
+                return int(rows)
+        finally:
+            pipeline.deactivate()
+            if before is not None:
+                before.activate()
+
+
+def _records(items: list[dict[str, str]]) -> Any:  # noqa: ANN401 - dlt's resource
+    resource = Resource("records", "", _RECORD)
+    step = TablesStep(resource, None)
+
+    @dlt.resource(name=resource.name, write_disposition="merge", primary_key=resource.key)
+    def read() -> Iterator[list[dict[str, Any]]]:
+        step.begin(reader_maker(resource, timezone.utc, "evolve", None), "")
+        yield [{resource.key: 1, "items": items}]
+
+    return read().add_step(step)
