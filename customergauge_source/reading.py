@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -117,11 +118,26 @@ class ResourceReader:
             self._package_pages = self._max_pages = self._feed = None
             self._reread = self._step.comparison = None
 
-    def check(self) -> None:
-        """Reads one page, and loads nothing."""
+    def sign_in(self) -> int:
+        """Gets a token; returns for how many seconds it was granted."""
+        return self._client().sign_in()
+
+    @property
+    def url(self) -> str:
+        """Scheme and host of the API."""
+        return self._client().base_url
+
+    def check(self) -> int:
+        """Reads one page, and loads nothing; returns how many records came."""
         with self.in_packages(1, max_pages=1):
             for _ in self.as_dlt_resource(selected=True):
                 pass
+        return int(self._step.custom_metrics["records"])
+
+    def cursor_in(self, state: Mapping[str, Any]) -> int | str | None:
+        """Returns where the next run goes on, by the resource's state."""
+        query = self.resource.part_of(self.query)
+        return self.resource.position(deepcopy({**state}), self.client_id, query).told
 
     def check_query(self, *, full_refresh: bool = False) -> None:
         """Checks that the resource takes the query, and loads again what a full refresh drops."""
@@ -210,6 +226,9 @@ class ResourceReader:
             if query.outbound_filter != self.query.outbound_filter:
                 logger.warning("%s takes no outbound_filter; it is read whole.", self.resource.name)
         return Feed(read, client.abandon, self._max_pages)
+
+    def _client(self) -> CustomerGaugeClient:
+        return self.connect(Decoder(self.resource, None, self._policy))
 
     def scope(self, query: Query) -> str:
         """Returns what the records of a query are loaded with: the credential and the filter."""

@@ -125,7 +125,7 @@ def test_check_gets_a_token_and_one_page_of_one_and_loads_nothing(
     ended = command(sandbox, "--check")
 
     assert ended.code == 0, ended.err
-    assert "Nothing loaded" in ended.out
+    assert ended.out.endswith("All of it works. Nothing loaded.\n")
     assert len(sandbox.token_requests) == 1
     (page,) = sandbox.data_requests
     assert dict(page.query)["per_page"] == "1"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import pendulum
 from dlt.common.configuration import resolve_configuration
 from dlt.common.configuration.specs import RuntimeConfiguration
 from dlt.sources.helpers.rest_client.client import RESTClient
@@ -57,7 +58,18 @@ class CustomerGaugeClient(RESTClient):
         self._decoder = decoder
         if _is_loopback(api_url) and _is_loopback(auth_url):
             self._retrying.trust_env = False  # a proxy would get to see what stays on this machine
+        self._credentials = credentials
         super().__init__(base_url=api_url, auth=credentials, session=self._retrying, config=runtime)
+
+    def sign_in(self) -> int:
+        """Gets a token; returns for how many seconds it was granted.
+
+        Raises:
+            CredentialsRefusedError: The client id and secret are not accepted.
+            ApiError: The token endpoint failed, or answered without a token.
+        """
+        self._credentials.obtain_token()
+        return round((self._credentials.token_expiry - pendulum.now()).total_seconds())
 
     def pages(
         self, path: str, params: Mapping[str, Any], cursor: int | None = None

@@ -90,29 +90,24 @@ class Run:
         return Load(pipeline, source, *how)
 
     def _check(self, arguments: dict[str, Any]) -> None:
-        """Reads one record of each resource, and reaches the destination; loads nothing."""
+        """Tells what works and what does not; loads nothing."""
         from dlt.common.runtime.collector import NULL_COLLECTOR
 
-        from customergauge_source.dlt_bridge import memory
-        from customergauge_source.dlt_bridge.settings import is_set
-        from customergauge_source.dlt_bridge.tables_step import owner_of
-        from customergauge_source.dlt_bridge.writing import check_dialect
+        from customergauge_source.cli.doctor import Doctor
 
+        findings = outcome.Findings(as_json=self._options.json)
         with tempfile.TemporaryDirectory() as folder:  # a run that is under way has the usual one
-            pipeline = self._make_pipeline(folder, NULL_COLLECTOR)
-            source = self._make_source(arguments | {"per_page": 1})
-            readers = [*map(owner_of, source.selected_resources.values())]
-            for reader in readers:
-                reader.check_query()
-            for reader in readers:
-                reader.check()
-            if self._options.views or is_set(source.section, "views"):
-                check_dialect(pipeline)
-            states = memory.go_on_from_destination(pipeline, source.name)
-            for name, reader in zip(source.selected_resources, readers, strict=True):
-                reader.check_state(states.get(name, {}), pipeline.schemas.get(source.name))
-                reader.warn_of_policy(states.get(name, {}))
-            outcome.checked(pipeline, as_json=self._options.json)
+            doctor = Doctor(
+                self._name,
+                self._options,
+                lambda: self._make_source(arguments | {"per_page": 1}),
+                lambda: self._make_pipeline(folder, NULL_COLLECTOR),
+                findings.tell,
+            )
+            wrong = doctor.examine()
+            findings.end(doctor.pipeline)
+        if wrong is not None:
+            raise wrong
 
     def _make_pipeline(self, folder: str, progress: Collector) -> Pipeline:
         it = self._options
@@ -156,9 +151,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
     """Runs the command, which is called as `prog`, and returns its exit code."""
     options = parse(arguments, prog)
     process.settle()
-    code = Run(options, prog).main()
-    outcome.end()
-    return code
+    return outcome.run(Run(options, prog).main, quiet=options.quiet, as_json=options.json)
 
 
 @contextmanager

@@ -19,6 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that is named first, with the arguments behind it; returns its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     name, rest = "".join(given[:1]), given[1:]
+    if [*given[-1:]] == ["--version"]:
+        print(f"customergauge-source {__version__}")  # noqa: T201 - what was asked for
+        return 0
     prog = f"customergauge {name}"
     if name == "load":
         from customergauge_source.cli.load import main as load
@@ -36,9 +39,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _without(name: str) -> int:
-    if name == "--version":
-        print(f"customergauge-source {__version__}")  # noqa: T201 - what was asked for
-        return 0
     if name in {"-h", "--help"}:
         print("usage: customergauge COMMAND [OPTION ...]\n")  # noqa: T201
         for command, text in _COMMANDS.items():

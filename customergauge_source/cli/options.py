@@ -10,7 +10,13 @@ from typing import Any, NoReturn
 
 from customergauge_source.cli import outcome
 from customergauge_source.resources import DEFAULT, RESOURCES
-from customergauge_source.settings import CHECKPOINT_PAGES, PERIOD_FIELDS, REGIONS, UNKNOWN_FIELDS
+from customergauge_source.settings import (
+    CHECKPOINT_PAGES,
+    PERIOD_FIELDS,
+    REGIONS,
+    UNKNOWN_FIELDS,
+    __version__,
+)
 
 _DESCRIPTION = """\
 Load a CustomerGauge account into a warehouse, from where the last run ended.
@@ -26,6 +32,7 @@ exit codes:
 """
 MOST_DAYS = 36_500
 PROG = "python pipelines/load.py"
+VERSION = f"customergauge-source {__version__}"
 _NAMES = ", ".join(resource.name for resource in RESOURCES)
 _LISTS = ", ".join(dict.fromkeys(name for resource in RESOURCES for name in resource.include))
 
@@ -48,6 +55,7 @@ class Options:
     checkpoint_pages: int
     max_pages: int | None
     json: bool
+    quiet: bool
     debug: bool
 
 
@@ -85,6 +93,10 @@ def _last(days: int) -> dict[str, str]:
 
 class Parser(argparse.ArgumentParser):
     """Tells a mistake as every error is told: what happened, what to do."""
+
+    def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - those of argparse
+        super().__init__(**arguments)
+        self.add_argument("--version", action="version", version=VERSION)
 
     def error(self, message: str) -> NoReturn:
         """Ends the process with code 2."""
@@ -129,7 +141,7 @@ def make_parser(prog: str = PROG) -> argparse.ArgumentParser:
     add("--unknown-fields", metavar="MODE", help=text)
 
     add = parser.add_argument_group("how to run").add_argument
-    add("--check", action="store_true", help="try credentials and destination; load nothing")
+    add("--check", action="store_true", help="say what works and what does not; load nothing")
     add("--full-refresh", action="store_true", help="drop what was loaded and start over")
     text = "read again, the period if one is given; merge what changed, remove what is gone"
     add("--reconcile", action="store_true", help=text)
@@ -143,6 +155,8 @@ def make_parser(prog: str = PROG) -> argparse.ArgumentParser:
     add("--checkpoint-pages", type=number, default=CHECKPOINT_PAGES, metavar="N", help=text)
     add("--max-pages", type=number, metavar="N", help="stop after N pages of each resource")
     add("--json", action="store_true", help="the summary as one JSON object on stdout")
+    text = "tell nothing if it succeeds; with --json the summary alone"
+    add("--quiet", action="store_true", help=text)
     text = "show tracebacks, and the beginnings of broken answers, which may hold personal data"
     add("--debug", action="store_true", help=text)
     return parser

@@ -6,8 +6,9 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -28,13 +29,32 @@ def loaded(summary: LoadSummary, pipeline: Pipeline, *, report: str, as_json: bo
     _to_github(f"### CustomerGauge load\n\n```\n{text}\n```\n")
 
 
-def checked(pipeline: Pipeline, *, as_json: bool) -> None:
-    """Tells that API and destination can be reached."""
-    name = pipeline.destination.destination_name
-    if as_json:
-        _write(json.dumps({"pipeline": pipeline.pipeline_name, "destination": name, "ok": True}))
-    else:
-        _write(f"The credentials work, a page came, and {name} can be reached. Nothing loaded.")
+class Findings:
+    """What a check finds: a line each, or all of it as one JSON object."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._all: list[dict[str, Any]] = []
+
+    def tell(self, check: str, is_right: bool, found: str) -> None:  # noqa: FBT001 - it is told
+        """Tells a finding."""
+        self._all.append({"check": check, "ok": is_right, "found": found})
+        if not self._as_json:
+            _write(f"{check}: {found}" if is_right else f"{check}: WRONG. {found}")
+
+    def end(self, pipeline: Pipeline | None) -> None:
+        """Tells how it ended.
+
+        Args:
+            pipeline: The pipeline, if it could be made.
+        """
+        is_right = all(it["ok"] for it in self._all)
+        if self._as_json:
+            names = {"pipeline": pipeline and pipeline.pipeline_name}
+            names["destination"] = pipeline and pipeline.destination.destination_name
+            _write(json.dumps({**names, "ok": is_right, "checks": self._all}))
+        elif is_right:
+            _write("All of it works. Nothing loaded.")
 
 
 def reported(output: Path, what: str) -> None:
@@ -99,16 +119,26 @@ def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
             how = "a period, or a single response, has no cursor; run it again without --max-pages"
         yield f"There is more to read: {how}."
     # Where it is, and a command that looks at it.
-    client: Any = pipeline.destination_client()
-    dataset = client.config.normalize_dataset_name(client.schema)  # as the destination spells it
-    file = _duckdb_file(pipeline)
-    yield f"data: {file or pipeline.destination.destination_name}, dataset {dataset}"
+    file, dataset = _duckdb_file(pipeline), _dataset(pipeline)
+    yield f"data: {place_of(pipeline)}"
     query = f"SELECT * FROM {dataset}.{next(iter(summary.resources))} LIMIT 5"  # noqa: S608 - shown
     if file is not None:
         path = json.dumps(file, ensure_ascii=False)
         look = f'duckdb.connect({path}, read_only=True).sql("{query}").show()'
         query = f"python -c {shlex.quote(f'import duckdb; {look}')}"
     yield f"look at it: {query}"
+
+
+def place_of(pipeline: Pipeline) -> str:
+    """Returns where a pipeline loads to."""
+    name = _duckdb_file(pipeline) or pipeline.destination.destination_name
+    return f"{name}, dataset {_dataset(pipeline)}"
+
+
+def _dataset(pipeline: Pipeline) -> str:
+    """Returns the name of the dataset as the destination spells it."""
+    client: Any = pipeline.destination_client()
+    return str(client.config.normalize_dataset_name(client.schema))
 
 
 def _views(summary: LoadSummary) -> Iterator[str]:
@@ -173,10 +203,28 @@ def to_stderr(text: str) -> None:
     _can_write(sys.stderr, text)
 
 
-def end() -> None:
-    """Lets the process end with its own code, where Python would end with 120 for a dead stream."""
-    for stream in (sys.stdout, sys.stderr):
-        _can_write(stream, "")
+def run(command: Callable[[], int], *, quiet: bool, as_json: bool = False) -> int:
+    """Runs a command to its end; returns its exit code.
+
+    Args:
+        command: The command.
+        quiet: Whether what it tells is held back, and comes out only if it fails.
+        as_json: Whether what it writes to standard output is asked for all the same.
+    """
+    streams = sys.stdout, sys.stderr
+    if quiet:
+        sys.stdout = sys.stdout if as_json else StringIO()
+        sys.stderr = StringIO()
+    held = sys.stdout, sys.stderr
+    try:
+        code = command()
+    finally:
+        sys.stdout, sys.stderr = streams
+    for stream, it in zip(streams, held, strict=True):
+        told = it.getvalue() if code and isinstance(it, StringIO) and it is not stream else ""
+        # Written in any case, or Python would end with 120 for a stream that is dead.
+        _can_write(stream, told)
+    return code
 
 
 def _can_write(stream: TextIO | None, text: str) -> bool:

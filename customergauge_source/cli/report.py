@@ -36,6 +36,7 @@ class Options:
     output: Path
     start_date: date | None
     end_date: date | None
+    quiet: bool
     debug: bool
 
 
@@ -43,18 +44,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
     """Runs the command, which is called as `prog`, and returns its exit code."""
     options = _parse(arguments, prog)
     process.settle()
-    try:
-        process.show_logs(debug=options.debug)
-        _run(options)
-        code = 0
-    except KeyboardInterrupt:  # maybe in the midst of an import
-        process.ignore_signals()
-        code = _interrupted()
-    except BaseException as error:  # noqa: BLE001 - however it ends, it is told in two lines
-        process.ignore_signals()
-        code = process.told(error, debug=options.debug, of="report") or _interrupted()
-    outcome.end()
-    return code
+    return outcome.run(lambda: _made(options), quiet=options.quiet)
 
 
 def make_parser(prog: str = PROG) -> argparse.ArgumentParser:
@@ -73,6 +63,7 @@ def make_parser(prog: str = PROG) -> argparse.ArgumentParser:
     add("--pipeline", metavar="NAME", help="the pipeline that loaded it (customergauge)")
     add("--start-date", type=day, metavar="YYYY-MM-DD", help="answers since this day")
     add("--end-date", type=day, metavar="YYYY-MM-DD", help="answers up to this day")
+    add("--quiet", action="store_true", help="tell nothing if it succeeds")
     add("--debug", action="store_true", help="show tracebacks")
     return parser
 
@@ -83,6 +74,20 @@ def _parse(arguments: Sequence[str] | None, prog: str) -> Options:
     if options.start_date and options.end_date and options.start_date > options.end_date:
         parser.error(f"--start-date {options.start_date} is later than --end-date.")
     return options
+
+
+def _made(options: Options) -> int:
+    """Makes the report, tells how it ended, and returns the exit code."""
+    try:
+        process.show_logs(debug=options.debug)
+        _run(options)
+    except KeyboardInterrupt:  # maybe in the midst of an import
+        process.ignore_signals()
+        return _interrupted()
+    except BaseException as error:  # noqa: BLE001 - however it ends, it is told in two lines
+        process.ignore_signals()
+        return process.told(error, debug=options.debug, of="report") or _interrupted()
+    return 0
 
 
 def _run(options: Options) -> None:

@@ -1,0 +1,66 @@
+"""What a check of configuration and destination finds out; it leaves both as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, Final
+
+from dlt import Pipeline
+from dlt.common.configuration import is_secret_hint
+from dlt.common.configuration.utils import get_resolved_traces
+from dlt.common.utils import uniq_id
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
+
+from customergauge_source.dlt_bridge.writing import dialect_of
+from customergauge_source.views.dialects import DIALECTS
+
+_ENVIRONMENT: Final = "Environment Variables"
+
+
+def settings_found(*sections: str) -> dict[str, str]:
+    """Returns where each setting of a section was found, in the order in which they were looked up.
+
+    The value of a plain setting stands with it; never that of a secret, or of credentials.
+    """
+    return dict(_found(sections))
+
+
+def _found(sections: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for trace in get_resolved_traces().resolved_traces or []:
+        found = tuple(trace.sections)
+        if found[: len(sections)] != sections:
+            continue
+        key = ".".join([*found[len(sections) :], trace.key])
+        place = "environment" if trace.provider_name == _ENVIRONMENT else trace.provider_name
+        is_plain = isinstance(trace.value, (str, int, list)) and not is_secret_hint(trace.hint)
+        shown = f" = {trace.value}" if is_plain and "credentials" not in key else ""
+        yield key, f"{shown} ({place})".strip()
+
+
+def try_to_write(pipeline: Pipeline) -> bool:
+    """Makes a table in the dataset, and drops it again; the dataset is made if there is none.
+
+    Returns:
+        Whether it was tried: only where the language of the destination is known.
+    """
+    if dialect_of(pipeline) not in DIALECTS:
+        return False
+    with pipeline.destination_client() as it:
+        client: Any = it
+        client.initialize_storage()
+        table = client.sql_client.make_qualified_table_name(f"_dlt_check_{uniq_id(8)}")
+        client.sql_client.execute_sql(f"CREATE TABLE {table} (checked INT)")
+        client.sql_client.execute_sql(f"DROP TABLE {table}")
+    return True
+
+
+def last_load(pipeline: Pipeline, source: str) -> datetime | None:
+    """Returns when a load of a source was last committed; None if none ever was."""
+    with pipeline.sql_client() as sql, suppress(DatabaseUndefinedRelation):
+        table = sql.make_qualified_table_name("_dlt_loads")
+        query = f"SELECT max(inserted_at) FROM {table} WHERE status = 0 AND schema_name = %s"  # noqa: S608 - dlt's own
+        ((found,),) = sql.execute_sql(query, source) or ((None,),)
+        return found if isinstance(found, datetime) else None
+    return None
