@@ -104,7 +104,7 @@ def test_a_failure_that_lasts_ends_with_4_and_the_next_run_reads_on_and_complete
 
         assert ended.code == 4
         *before, what, remedy = ended.err.splitlines()
-        retries = [line for line in before if not line.startswith("checkpoint ")]
+        retries = [line for line in before if line.startswith("retrying in ")]
         assert_tells(retries, what, kind, sandbox)
         assert remedy.startswith("What to do: Nothing is lost")
         assert len(loaded(command.file)) == committed

@@ -10,7 +10,7 @@ import base64
 import re
 from typing import Any, Final
 
-import pendulum
+from dlt.common import pendulum
 from dlt.sources.helpers.rest_client.auth import OAuth2ClientCredentials
 from requests import PreparedRequest, Response
 
@@ -69,6 +69,11 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
         self.access_token = token
         life = self.parse_expiration_in_seconds(answer)
         self.token_expiry = pendulum.now().add(seconds=life)
+
+    @property
+    def seconds_left(self) -> int:
+        """For how long the token lives yet."""
+        return round((self.token_expiry - pendulum.now()).total_seconds())
 
     def parse_expiration_in_seconds(self, response_json: Any) -> int:  # noqa: ANN401 - dlt's name
         """Returns a token's life; an hour where the answer does not say."""

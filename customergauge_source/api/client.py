@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import pendulum
 from dlt.common.configuration import resolve_configuration
 from dlt.common.configuration.specs import RuntimeConfiguration
 from dlt.sources.helpers.rest_client.client import RESTClient
@@ -69,7 +68,7 @@ class CustomerGaugeClient(RESTClient):
             ApiError: The token endpoint failed, or answered without a token.
         """
         self._credentials.obtain_token()
-        return round((self._credentials.token_expiry - pendulum.now()).total_seconds())
+        return self._credentials.seconds_left
 
     def pages(
         self, path: str, params: Mapping[str, Any], cursor: int | None = None

@@ -111,7 +111,7 @@ def check_destination(pipeline: Pipeline) -> None:
     if kind in _CLIENTS and not _is_installed(_CLIENTS[kind]):  # dlt would miss its settings first
         raise ConfigurationError(
             f"The destination {kind} needs packages that are not installed.",
-            f"Install them: pip install -e '.[{kind}]'",
+            f"Install them: pip install 'dlt[{kind}]'",
         )
     check_filled_in(destination.destination_name)
     if kind in _READ_FILES and "'" in pipeline.working_dir:

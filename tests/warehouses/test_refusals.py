@@ -141,5 +141,5 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     assert ended.code == 2
     assert ended.out == ""
     assert len(ended.err.splitlines()) == 2
-    assert f"pip install -e '.[{destination}]'" in ended.err
+    assert f"pip install 'dlt[{destination}]'" in ended.err
     assert sandbox.requests == []
