@@ -13,6 +13,7 @@ from tests.support import Finished, query
 PREFIX = "SOURCES__CUSTOMERGAUGE__"
 ALL = [
     "versions",
+    "working folder",
     "configuration",
     "token",
     "API",
@@ -88,7 +89,7 @@ def test_with_nothing_configured_the_destination_is_examined_all_the_same(
     ended = command(None, "--check")
 
     assert ended.code == 2
-    assert [*found(ended)] == ["versions", "configuration", "destination", "last load"]
+    assert [*found(ended)] == [*ALL[:3], *ALL[-3:-1]]
     assert wrong(ended) == ["configuration"]
     assert ended.err.startswith("Error: Missing from the configuration: client_id and")
 

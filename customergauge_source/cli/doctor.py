@@ -14,7 +14,7 @@ from dlt.extract import DltSource
 
 from customergauge_source.cli import outcome
 from customergauge_source.cli.options import Options
-from customergauge_source.dlt_bridge import health, memory
+from customergauge_source.dlt_bridge import health, memory, working_dir
 from customergauge_source.dlt_bridge.known import check_dlt
 from customergauge_source.dlt_bridge.settings import is_set
 from customergauge_source.dlt_bridge.tables_step import owner_of
@@ -64,6 +64,7 @@ class Doctor:
     def examine(self) -> CustomerGaugeError | None:
         """Examines all that can be; returns what was found wrong first, if anything was."""
         if self._look("versions", self._versions):
+            self._look("working folder", self._working_folder)
             if self._look("configuration", self._configuration) and self._look(
                 "token", self._token
             ):
@@ -90,6 +91,9 @@ class Doctor:
         installed = [f"{name} {version(name)}" for name in _PACKAGES]
         ours = f"customergauge-source {__version__}"
         return ", ".join([ours, *installed, f"Python {python_version()}"])
+
+    def _working_folder(self) -> str:
+        return f"{working_dir.try_to_write()} can be written"
 
     def _configuration(self) -> str:
         source = self._make_source()

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dlt
@@ -32,21 +33,41 @@ def exclusive(name: str, pipelines_dir: str) -> Iterator[None]:
     folder = Path(pipelines_dir)
     lock = FileLock(folder / f"{name}.lock", is_singleton=True)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
+        with _made(folder):
+            lock.acquire(blocking=False)
     except Timeout:
         raise PipelineLockedError(
             f"Another run holds the pipeline {name} ({lock.lock_file})."
         ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def try_to_write() -> str:
+    """Returns dlt's folder of pipelines, once something could be written there.
+
+    Raises:
+        ConfigurationError: The folder cannot be written.
+    """
+    folder = Path(get_dlt_pipelines_dir())
+    with _made(folder):
+        TemporaryDirectory(dir=folder).cleanup()
+    return str(folder)
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Makes a folder that is about to be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
         raise ConfigurationError(
             f"dlt's folder {folder} cannot be written: {error.strerror}.",
             "Make it writable, or set DLT_DATA_DIR to a folder that is.",
         ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextmanager
