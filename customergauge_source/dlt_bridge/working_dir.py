@@ -32,13 +32,13 @@ def exclusive(name: str, pipelines_dir: str) -> Iterator[None]:
     """
     folder = Path(pipelines_dir)
     lock = FileLock(folder / f"{name}.lock", is_singleton=True)
-    try:
-        with _made(folder):
+    with _made(folder):
+        try:
             lock.acquire(blocking=False)
-    except Timeout:
-        raise PipelineLockedError(
-            f"Another run holds the pipeline {name} ({lock.lock_file})."
-        ) from None
+        except Timeout:
+            raise PipelineLockedError(
+                f"Another run holds the pipeline {name} ({lock.lock_file})."
+            ) from None
     try:
         yield
     finally:
