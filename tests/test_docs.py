@@ -46,6 +46,7 @@ REHEARSAL = "python -m customergauge_source.sandbox --port 8080"
 COPYING = "cp .dlt/example.secrets.toml .dlt/secrets.toml"
 ACCOUNT = "wants an account or a server; tests/warehouses loads into these destinations"
 NETWORK = "installs packages; .ci/run does so in fresh environments"
+WHEEL = "the stage wheel of .ci/run builds it, and runs what is in it"
 PROOF = "takes long; a stage of .ci/run"
 NOT_RUN = {
     "python -m venv .venv && source .venv/bin/activate": "the tests have their environment",
@@ -58,17 +59,26 @@ NOT_RUN = {
     "pip install -e '.[report]'": NETWORK,
     "pip install -e '.[report]' && python pipelines/report.py --sandbox": NETWORK,
     "python pipelines/report.py": "reads what a load has loaded: tests/test_report.py",
+    "pip install -e .": NETWORK,
+    "pip wheel --no-deps --wheel-dir dist .": WHEEL,
+    "pip install dist/customergauge_source-*.whl": WHEEL,
+    "customergauge load --sandbox": WHEEL,
+    "customergauge report --sandbox": WHEEL,
+    "customergauge sandbox --help": WHEEL,
+    "pip uninstall customergauge-source": WHEEL,
     "pip install 'dlt[postgres]'": NETWORK,
     "pip install 'dlt[ducklake]'": NETWORK,
     f"{COMMAND} --destination bigquery": ACCOUNT,
     f"{COMMAND} --destination bigquery --check": ACCOUNT,
     f"{COMMAND} --destination snowflake": ACCOUNT,
+    f"{COMMAND} --destination motherduck": ACCOUNT,
     f"{COMMAND} --destination postgres": ACCOUNT,
     f"{COMMAND} --destination ducklake": ACCOUNT,
     "pytest --long --round-trips 20000 --kills 200": PROOF,
     "bash .ci/run": PROOF,
     "bash .ci/run proofs": PROOF,
     "bash .ci/run lowest": PROOF,
+    "bash .ci/run newest": PROOF,
     "python -m tests.benchmarks --plot plot.svg": "takes ten minutes",
     "python -m tests.benchmarks --only privacy privacy-memory --runs 5": "takes two minutes",
     "python -m tests.benchmarks.reconcile": "takes two minutes",

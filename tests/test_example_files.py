@@ -6,6 +6,7 @@ import inspect
 import re
 from typing import Any
 
+import dlt
 import pytest
 import tomlkit
 from dlt.common.configuration.specs import (
@@ -16,12 +17,14 @@ from dlt.common.configuration.specs import (
 from dlt.common.storages import LoadStorageConfiguration
 from dlt.destinations.impl.bigquery.configuration import BigQueryClientConfiguration
 from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
+from dlt.destinations.impl.motherduck.configuration import MotherDuckCredentials
 from dlt.destinations.impl.snowflake.configuration import (
     SnowflakeClientConfiguration,
     SnowflakeCredentials,
 )
 
 from customergauge_source.api.auth import CustomerGaugeCredentials
+from customergauge_source.dlt_bridge.refusals import check_destination
 from customergauge_source.source import customergauge_source
 from tests.support import ROOT
 
@@ -30,6 +33,7 @@ CONFIG = ROOT / ".dlt" / "config.toml"
 SPECS: dict[str, type[BaseConfiguration]] = {
     "sources.customergauge.credentials": CustomerGaugeCredentials,
     "destination.duckdb": DuckDbClientConfiguration,
+    "destination.motherduck.credentials": MotherDuckCredentials,
     "destination.bigquery": BigQueryClientConfiguration,
     "destination.bigquery.credentials": GcpServiceAccountCredentials,
     "destination.snowflake": SnowflakeClientConfiguration,
@@ -66,6 +70,21 @@ def test_every_key_of_the_example_files_is_one_that_dlt_resolves(section: str, k
         assert key == "destination_type"
     else:
         assert key in SPECS[section].get_resolvable_fields()
+
+
+def test_the_workflows_settings_of_motherduck_are_those_that_dlt_resolves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = (ROOT / ".github" / "workflows" / "load.yml").read_text(encoding="utf-8")
+    prefix = "DESTINATION__MOTHERDUCK__CREDENTIALS__"
+    for key in re.findall(rf"^ +{prefix}(\w+): ", text, re.MULTILINE):
+        monkeypatch.setenv(f"{prefix}{key}", f"the {key}")
+    pipeline = dlt.pipeline("motherduck", destination="motherduck", dataset_name="data")
+
+    found = pipeline.destination_client().config.credentials
+    assert found.database == "the DATABASE"
+    assert found.password == "the PASSWORD"
+    check_destination(pipeline)
 
 
 def test_git_ignores_the_real_secrets() -> None:

@@ -317,7 +317,7 @@ def test_the_destination_is_the_chosen_the_configured_or_bigquery(
 
 def test_the_choices_are_those_of_the_command() -> None:
     assert INPUTS["period_field"]["options"] == ["none", *PERIOD_FIELDS]
-    assert {"bigquery", "snowflake"} < set(INPUTS["destination"]["options"])
+    assert {"bigquery", "motherduck", "snowflake"} < set(INPUTS["destination"]["options"])
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def warn_if_thrown_away(pipeline: Pipeline) -> None:
     if _is_on_github() and (file := _duckdb_file(pipeline)):
         warn(
             f"{file} lies on a runner that is thrown away after the job, and the cursor with it."
-            " Set a destination that lasts, such as bigquery or snowflake."
+            " Set a destination that lasts, such as motherduck, bigquery or snowflake."
         )
 
 
