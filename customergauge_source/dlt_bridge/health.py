@@ -17,6 +17,8 @@ from customergauge_source.dlt_bridge.writing import dialect_of
 from customergauge_source.views.dialects import DIALECTS
 
 _ENVIRONMENT: Final = "Environment Variables"
+_OURS: Final = "credentials.global_config"
+"""How much memory DuckDB may take, which the command sets where nobody has."""
 
 
 def settings_found(*sections: str) -> dict[str, str]:
@@ -33,6 +35,8 @@ def _found(sections: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         if found[: len(sections)] != sections:
             continue
         key = ".".join([*found[len(sections) :], trace.key])
+        if key == _OURS:
+            continue
         place = "environment" if trace.provider_name == _ENVIRONMENT else trace.provider_name
         is_plain = isinstance(trace.value, (str, int, list)) and not is_secret_hint(trace.hint)
         shown = f" = {trace.value}" if is_plain and "credentials" not in key else ""
