@@ -128,8 +128,16 @@ def build(emulator: Emulator) -> bool:
         pip = [str(emulator.python), "-m", "pip", "install", "--disable-pip-version-check"]
         _run(
             # The list is complete, so pip has nothing to resolve; two of the lists could not be
-            # resolved at all (each says why at its top).
-            [*pip, "--quiet", "--no-deps", "--requirement", str(emulator.requirements)]
+            # resolved at all (each says why at its top). Most of it is never imported, and is not
+            # compiled before it is.
+            [
+                *pip,
+                "--quiet",
+                "--no-compile",
+                "--no-deps",
+                "--requirement",
+                str(emulator.requirements),
+            ]
         )
         # Written last: without it the environment counts as half-built.
         (emulator.folder / _STAMP).write_text(emulator.fingerprint, encoding="utf-8")
