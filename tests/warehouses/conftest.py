@@ -12,17 +12,16 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support import at_length
+from customergauge_source.sandbox import Sandbox
+from customergauge_source.views import VIEWS
+from tests.viewing import bring_oddities
+from tests.warehouses.chosen import EACH
 from tests.warehouses.emulators import WAREHOUSES
 from tests.warehouses.target import Target, WarehouseMissingError
+from tests.warehouses.trial import Loaded, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# The second emulator of BigQuery guards the first; the product's scenario runs on one of them.
-# DuckDB is what the others are compared with: that it equals itself is shown with --long.
-_NAMES = [name for name in WAREHOUSES if name != "bqemulator"]
-_SCENARIO = at_length(_NAMES, short=[name for name in _NAMES if name != "duckdb"])
 
 
 @pytest.fixture(scope="session")
@@ -45,9 +44,7 @@ def warehouse(running_warehouse: Target, monkeypatch: pytest.MonkeyPatch) -> Tar
     variables. Use `dataset_name` too, because the warehouses are shared by a worker's tests.
     To choose the warehouses, parametrize `running_warehouse` indirectly.
     """
-    for key, value in running_warehouse.env.items():
-        monkeypatch.setenv(key, value)
-    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    running_warehouse.point_at(monkeypatch)
     return running_warehouse
 
 
@@ -55,6 +52,24 @@ def warehouse(running_warehouse: Target, monkeypatch: pytest.MonkeyPatch) -> Tar
 def dataset_name() -> str:
     """Return a dataset name that no other test uses."""
     return f"trial_{uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def whole_account(
+    running_warehouse: Target, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Loaded]:
+    """Load odd records of every resource once, with views, for all tests that only look at them."""
+    trial = Trial(
+        destination=running_warehouse.destination,
+        dataset=f"whole_{uuid4().hex[:12]}",
+        folder=tmp_path_factory.mktemp("whole") / "pipelines",
+    )
+    with Sandbox(responses=400) as sandbox, pytest.MonkeyPatch.context() as patch:
+        running_warehouse.point_at(patch)
+        bring_oddities(sandbox)
+        loaded = Loaded(trial=trial, sandbox=sandbox)
+        assert loaded.load_into(trial, views=True).views == [*VIEWS]
+        yield loaded
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -65,4 +80,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         for argument in str(mark.args[0]).replace(",", " ").split()
     ]
     if "running_warehouse" in metafunc.fixturenames and "running_warehouse" not in chosen:
-        metafunc.parametrize("running_warehouse", _SCENARIO, indirect=True, scope="session")
+        metafunc.parametrize("running_warehouse", EACH, indirect=True, scope="session")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give one worker all tests of a warehouse, which is started and filled once; see .ci/run."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "running_warehouse" in item.fixturenames:
+            group = item.callspec.params["running_warehouse"]
+            item.add_marker(pytest.mark.xdist_group(group))

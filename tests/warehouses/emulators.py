@@ -170,11 +170,12 @@ def _ready(name: str) -> Emulator:
     raise WarehouseMissingError(f"{emulator.label} emulator not set up: run `{command}`")
 
 
+# The slowest first: with several workers the last to begin shall not be the last to end.
 WAREHOUSES: dict[str, Callable[[], AbstractContextManager[Target]]] = {
-    "duckdb": duckdb,
-    "postgres": postgres,
+    "bigquery": bigquery,
     "ducklake": ducklake,
     "snowflake": snowflake,
-    "bigquery": bigquery,
     "bqemulator": bqemulator,
+    "postgres": postgres,
+    "duckdb": duckdb,
 }

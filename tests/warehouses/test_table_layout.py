@@ -11,18 +11,15 @@ from dlt.destinations.sql_client import SqlClientBase
 from customergauge_source.sandbox import Sandbox
 from tests.support import TABLES
 from tests.warehouses.target import Target
-from tests.warehouses.trial import Trial
+from tests.warehouses.trial import Loaded, Trial
 
 
 @pytest.mark.parametrize("running_warehouse", ["bigquery"], indirect=True)
 def test_bigquery_has_partitions_clusters_and_descriptions(
-    warehouse: Target, dataset_name: str, tmp_path: Path
+    warehouse: Target, whole_account: Loaded
 ) -> None:
-    trial = Trial(destination=warehouse.destination, dataset=dataset_name, folder=tmp_path / "p")
-    with Sandbox(responses=5) as sandbox:
-        trial.load(sandbox)
-
-    with trial.pipeline().sql_client() as client:
+    del warehouse
+    with whole_account.trial.pipeline().sql_client() as client:
         tables = {
             name: client.native_connection.get_table(
                 client.make_qualified_table_name(name, quote=False)

@@ -18,12 +18,11 @@ from tests.figures import COLUMNS, KEY, OF_RESPONSES, Row, differences
 from tests.support import make_source
 from tests.viewing import FAR, NON_RESPONSES, ODD_NAMES, bring_oddities, with_segments
 from tests.warehouses.target import Target
-from tests.warehouses.trial import Trial
+from tests.warehouses.trial import ZONE, Loaded, Trial
 
 # The emulators take minutes on a busy machine.
 pytestmark = pytest.mark.timeout(900)
 
-ZONE = "Europe/Amsterdam"
 RESOURCES = ["responses", "non_responses"]
 # Of a view and a column of it, what describes the two.
 Descriptions = dict[tuple[str, str], tuple["str | None", "str | None"]]
@@ -91,11 +90,10 @@ def wrong(trial: Trial, sandbox: Sandbox, zone: str = ZONE) -> list[str]:
     ]
 
 
-def test_every_view_says_what_plain_python_says_and_is_described(trial: Trial) -> None:
-    with Sandbox() as sandbox:
-        bring_oddities(sandbox)
-        assert load(trial, sandbox) == sorted(VIEWS)
-        assert wrong(trial, sandbox) == []
+@pytest.mark.usefixtures("warehouse")
+def test_every_view_says_what_plain_python_says_and_is_described(whole_account: Loaded) -> None:
+    trial = whole_account.trial
+    assert wrong(trial, whole_account.sandbox) == []
 
     if trial.destination == "postgres":
         assert_described(described_by_postgres(trial))
@@ -217,11 +215,11 @@ def granted(trial: Trial) -> list[Any]:
     return list(rows or ())
 
 
+@pytest.mark.parametrize("running_warehouse", ["postgres"], indirect=True)
 def test_postgresql_keeps_rights_and_views_of_others_and_gets_back_what_made_way(
     trial: Trial,
 ) -> None:
-    if trial.destination != "postgres":
-        pytest.skip("others replace a view whatever is over it")
+    # Others replace a view whatever is over it.
     with Sandbox(responses=20) as sandbox:
         load(trial, sandbox)
         with trial.pipeline().sql_client() as client:

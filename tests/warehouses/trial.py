@@ -13,9 +13,12 @@ import dlt
 
 from customergauge_source import LoadSummary, load_in_checkpoints, reconcile
 from customergauge_source.load.summary import ReconcileSummary
+from customergauge_source.resources import RESOURCES
 from customergauge_source.sandbox import Sandbox
 from tests.support import make_source
 
+ZONE = "Europe/Amsterdam"
+"""The account's time zone."""
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
 
@@ -119,6 +122,25 @@ class Trial:
             loads = client.make_qualified_table_name("_dlt_loads")
             ((count,),) = client.execute_sql(f"SELECT count(*) FROM {loads}") or [(0,)]
         return int(count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """An account, and a dataset that has all of it.
+
+    Attributes:
+        trial: The dataset.
+        sandbox: The account.
+    """
+
+    trial: Trial
+    sandbox: Sandbox
+
+    def load_into(self, trial: Trial, *, views: bool = False, **arguments: Any) -> LoadSummary:
+        """Load every resource of the account."""
+        names = [it.name for it in RESOURCES]
+        source = make_source(self.sandbox, timezone=ZONE, resources=names, **arguments)
+        return load_in_checkpoints(trial.pipeline(), source, views=views)
 
 
 def duckdb_trial(folder: Path) -> Trial:
