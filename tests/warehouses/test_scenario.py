@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from threading import Thread
@@ -9,18 +10,17 @@ from typing import Any
 
 import pytest
 
-from customergauge_source import load_in_checkpoints
 from customergauge_source.exceptions import DestinationError
 from customergauge_source.sandbox import Sandbox
-from tests.command import until
-from tests.support import EMPTY, TABLES, asked_cursors, environment, make_source, run_load
+from tests.command import Command, until
+from tests.support import EMPTY, TABLES, Finished, asked_cursors
+from tests.warehouses.chosen import of_each_loaded_often
 from tests.warehouses.target import Target
-from tests.warehouses.trial import Trial, duckdb_trial, orphans
+from tests.warehouses.trial import ZONE, Trial, duckdb_trial, orphans
 
 # The emulators take minutes on a busy machine.
 pytestmark = pytest.mark.timeout(900)
 
-ZONE = "Europe/Amsterdam"
 NEWS = 22
 AWKWARD_TEXTS = (
     "\N{SLIGHTLY SMILING FACE} \N{WOMAN}\u200d\N{GIRL}",
@@ -62,6 +62,7 @@ def awkward(full: dict[str, Any]) -> list[Any]:
         {"nps": "many", "tags": "none", "contact": "Ms X"},
         {"score": 7, "flag": True, "ratio": 0.1},
         {"questions": [{"title": "", "answer": ["a", "b"]}, {"title": None, "answer": 5}]},
+        {"email": "", "unknown": 2.0},
     ]
     records = [
         full | change | {"number_customergauge": 7_000_000 + n} for n, change in enumerate(changes)
@@ -107,25 +108,6 @@ def test_every_step_leaves_the_rows_that_duckdb_has(
         assert [each.committed() for each in trials] == before
 
 
-def test_an_empty_text_is_not_null(trial: Trial, reference: Trial) -> None:
-    with Sandbox(responses=3) as sandbox:
-        sandbox.redeliver(sandbox.records[0]["number_customergauge"], email="")
-        for each in (trial, reference):
-            each.load(sandbox)
-        assert_equal(trial, reference)
-
-
-def test_undeclared_numbers_and_texts_share_a_column_as_they_were_spelled(
-    trial: Trial, full: dict[str, Any]
-) -> None:
-    with Sandbox(responses=0) as sandbox:
-        for cgid, value in enumerate((2.0, 0.1, "text"), start=1):
-            sandbox.append(full | {"number_customergauge": cgid, "unknown": value})
-            trial.load(sandbox)
-
-    assert [row["unknown"] for row in trial.tables()["responses"]] == ["2.0", "0.1", "text"]
-
-
 def bring_news(sandbox: Sandbox, full: dict[str, Any]) -> None:
     """Lets responses arrive: new ones, one again without its lists, fields nobody declared."""
     sandbox.arrive(20)
@@ -134,6 +116,7 @@ def bring_news(sandbox: Sandbox, full: dict[str, Any]) -> None:
         full
         | {
             "number_customergauge": 8_000_000,
+            "unknown": 0.1,
             "whole": 5,
             "broken": 2.5,
             "yes": True,
@@ -150,6 +133,7 @@ def bring_clashes(sandbox: Sandbox, full: dict[str, Any]) -> None:
         full
         | {
             "number_customergauge": 8_000_001,
+            "unknown": "text",
             "whole": "five",
             "broken": "two and a half",
             "yes": "no",
@@ -194,6 +178,9 @@ def assert_text(trial: Trial) -> None:
     """Fails if undeclared values, whatever their kind, are not there as text."""
     tables = trial.tables()
     responses = {row["number_customergauge"]: row for row in tables["responses"]}
+    unknown = {row["unknown"]: row["email"] for row in responses.values() if row["unknown"]}
+    assert unknown.keys() == {"2.0", "0.1", "text"}
+    assert unknown["2.0"] == ""
     names = ("whole", "broken", "yes", "deep__er__n")
     assert [responses[8_000_000][name] for name in names] == ["5", "2.5", "true", "1"]
     assert [responses[8_000_001][name] for name in names] == ["five", "two and a half", "no", "one"]
@@ -201,35 +188,49 @@ def assert_text(trial: Trial) -> None:
     assert [row["on"] for row in tables["responses__objects"]] == ["false", "off"]
 
 
-def test_the_command_loads_checks_restores_and_refreshes(
-    warehouse: Target, trial: Trial, reference: Trial, tmp_path: Path, full: dict[str, Any]
+@of_each_loaded_often
+def test_the_command_loads_checks_tells_of_dropped_tables_refreshes_and_restores(
+    command: Command, warehouse: Target, trial: Trial, reference: Trial, full: dict[str, Any]
 ) -> None:
     with Sandbox(responses=60) as sandbox:
-        env = environment(tmp_path, sandbox, **warehouse.env)
 
-        def run(*options: str) -> dict[str, Any]:
+        def run(*options: str) -> Finished:
             place = ("--destination", warehouse.destination, "--dataset", trial.dataset)
-            ended = run_load(tmp_path, *place, "--json", *options, env=env, timeout=300)
+            return command(sandbox, *place, "--json", *options, **warehouse.env)
+
+        def told(*options: str) -> dict[str, Any]:
+            ended = run(*options)
             assert ended.code == 0, ended.err
             return ended.summary
 
-        assert run()["resources"]["responses"]["records"] == 60
+        assert told()["resources"]["responses"]["records"] == 60
+        assert trial.staged() == 0
         reference.load(sandbox)
         assert_equal(trial, reference)
-        assert run("--check")["ok"] is True
+        assert told("--check")["ok"] is True
+
+        with trial.pipeline().sql_client() as sql:
+            sql.drop_tables("responses__tags", "_dlt_loads")
+        sandbox.arrive(5)
+        refused = run()
+        assert refused.code == DestinationError.exit_code
+        assert re.search(r"lacks .*responses__tags.* made\.", refused.err)
+        assert "--full-refresh" in refused.err
+
+        assert told("--full-refresh")["resources"]["responses"]["records"] == 65
+        reference.load(sandbox)
+        assert_equal(trial, reference)
 
         sandbox.append(full | EMPTY | {"number_customergauge": 9_000_000, "late": "column"})
         sandbox.redeliver(sandbox.records[0]["number_customergauge"], **EMPTY)
-        shutil.rmtree(tmp_path / "dlt")
-        assert run()["resources"]["responses"]["records"] == 2
-        assert run()["tables"] == {}
+        shutil.rmtree(command.folder / "dlt")
+        assert told()["resources"]["responses"]["records"] == 2
+        assert told()["tables"] == {}
         reference.load(sandbox)
         assert_equal(trial, reference)
 
-        assert run("--full-refresh")["resources"]["responses"]["records"] == 61
-        assert_equal(trial, reference)
 
-
+@of_each_loaded_often
 def test_a_reconciliation_makes_the_tables_what_the_account_is(
     trial: Trial, reference: Trial
 ) -> None:
@@ -287,23 +288,3 @@ def change_silently(sandbox: Sandbox) -> tuple[list[int], list[int], list[int]]:
     sandbox.empty_day(day)
     removed += left - {record["number_customergauge"] for record in sandbox.records}
     return edited, removed, moved
-
-
-def test_what_somebody_dropped_is_named_and_a_full_refresh_makes_it_again(
-    trial: Trial, reference: Trial
-) -> None:
-    with Sandbox(responses=30) as sandbox:
-        trial.load(sandbox)
-        assert trial.staged() == 0
-        with trial.pipeline().sql_client() as sql:
-            sql.drop_tables("responses__tags", "_dlt_loads")
-        sandbox.arrive(5)
-
-        with pytest.raises(DestinationError, match=r"lacks .*responses__tags.* made\.") as raised:
-            trial.load(sandbox)
-        assert "--full-refresh" in raised.value.remedy
-        load_in_checkpoints(trial.pipeline(), make_source(sandbox), full_refresh=True)
-
-        reference.load(sandbox)
-        assert_equal(trial, reference)
-        assert trial.load(sandbox).tables == {}
