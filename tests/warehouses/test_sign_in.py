@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from customergauge_source.sandbox import Sandbox
-from tests.support import environment, run_load
+from tests.command import Command
 from tests.warehouses.credentials import service_account, token_service
 from tests.warehouses.target import Target
 
@@ -38,21 +38,25 @@ def workload_identity(folder: Path, project: str, token_uri: str) -> str:
     )
 
 
-@pytest.mark.parametrize("running_warehouse", ["bigquery"], indirect=True)
+# The client signs in, whichever emulator is behind it.
+@pytest.mark.parametrize("running_warehouse", ["bqemulator"], indirect=True)
 @pytest.mark.parametrize("make", [key_file, workload_identity])
 def test_bigquery_signs_in_with_the_default_credentials(
-    warehouse: Target, dataset_name: str, tmp_path: Path, make: Callable[[Path, str, str], str]
+    command: Command,
+    warehouse: Target,
+    dataset_name: str,
+    tmp_path: Path,
+    make: Callable[[Path, str, str], str],
 ) -> None:
     project = json.loads(warehouse.env[KEY])["project_id"]
     with token_service() as token_uri, Sandbox(responses=5) as sandbox:
         file = tmp_path / "credentials.json"
         file.write_text(make(tmp_path, project, token_uri), "utf-8")
-        env = environment(tmp_path, sandbox, **warehouse.env)
-        del env[KEY]
+        env = {name: value for name, value in warehouse.env.items() if name != KEY}
         env |= {"GOOGLE_APPLICATION_CREDENTIALS": str(file), "GOOGLE_CLOUD_PROJECT": project}
         place = ("--destination", "bigquery", "--dataset", dataset_name)
 
-        ended = run_load(tmp_path, *place, "--json", env=env, timeout=300)
+        ended = command(sandbox, *place, "--json", **env)
 
         assert ended.code == 0, ended.err
         assert ended.summary["tables"]["responses"] == 5
