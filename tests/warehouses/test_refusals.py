@@ -14,7 +14,8 @@ import pytest
 from customergauge_source import explain, load_in_checkpoints
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.sandbox import Sandbox
-from tests.support import environment, make_source, run_load
+from tests.command import Command
+from tests.support import at_length, environment, make_source, run_load
 
 # Makes the vendors' clients impossible to import, in every Python that has it on its path.
 _BLOCKER = """
@@ -42,17 +43,13 @@ _CONFIGURED = {
 }
 
 
-def test_files_are_refused_before_anything_is_requested(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_files_are_refused_before_anything_is_requested(
+    command: Command, tmp_path: Path, sandbox: Sandbox
+) -> None:
     lake = tmp_path / "lake"
     settings = {"DESTINATION__FILESYSTEM__BUCKET_URL": lake.as_uri()}
 
-    ended = run_load(
-        tmp_path,
-        "--destination",
-        "filesystem",
-        "--json",
-        env=environment(tmp_path, sandbox, **settings),
-    )
+    ended = command(sandbox, "--destination", "filesystem", "--json", **settings)
 
     assert ended.code == 2
     assert ended.out == ""
@@ -92,13 +89,12 @@ def test_athena_is_refused_as_it_appends_to_what_is_no_iceberg(sandbox: Sandbox)
 
 @pytest.mark.parametrize("destination", ["bigquery", "snowflake", "postgres"])
 def test_credentials_that_are_missing_are_told_by_where_to_put_them(
-    tmp_path: Path, sandbox: Sandbox, destination: str
+    command: Command, tmp_path: Path, sandbox: Sandbox, destination: str
 ) -> None:
     module = {"bigquery": "google.cloud.bigquery", "snowflake": "snowflake.connector"}
     if destination in module:
         pytest.importorskip(module[destination])
-    env = environment(tmp_path, sandbox, HOME=str(tmp_path))
-    ended = run_load(tmp_path, "--destination", destination, env=env)
+    ended = command(sandbox, "--destination", destination, HOME=str(tmp_path))
 
     assert ended.code == 2, ended.err
     error, remedy = ended.err.splitlines()[-2:]
@@ -108,9 +104,9 @@ def test_credentials_that_are_missing_are_told_by_where_to_put_them(
 
 @pytest.mark.parametrize("destination", ["delta", "iceberg"])
 def test_a_table_format_is_no_destination(
-    tmp_path: Path, sandbox: Sandbox, destination: str
+    command: Command, sandbox: Sandbox, destination: str
 ) -> None:
-    ended = run_load(tmp_path, "--destination", destination, env=environment(tmp_path, sandbox))
+    ended = command(sandbox, "--destination", destination)
 
     assert ended.code == 2
     error, remedy = ended.err.splitlines()
@@ -119,11 +115,19 @@ def test_a_table_format_is_no_destination(
     assert sandbox.requests == []
 
 
-@pytest.mark.parametrize("configured", [True, False])
-@pytest.mark.parametrize("destination", list(_CONFIGURED))
+# Where it is missed first depends on what is configured; the real command starts for each.
+@pytest.mark.parametrize(
+    "case",
+    at_length(
+        [(destination, configured) for destination in _CONFIGURED for configured in (True, False)],
+        short=[("bigquery", True), ("snowflake", False)],
+    ),
+    ids=lambda case: "-".join(map(str, case)),
+)
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(
-    tmp_path: Path, sandbox: Sandbox, destination: str, *, configured: bool
+    tmp_path: Path, sandbox: Sandbox, case: tuple[str, bool]
 ) -> None:
+    destination, configured = case
     site = tmp_path / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(_BLOCKER, encoding="utf-8")
