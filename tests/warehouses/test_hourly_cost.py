@@ -46,6 +46,7 @@ def test_a_query_is_billed_for_the_columns_it_references_and_ten_megabytes_at_le
     assert scanned_bytes(query, SIZES) == 50 * MEGABYTE + 400
 
 
+@pytest.mark.long
 def test_the_docs_show_the_figures_that_come_out(capsys: pytest.CaptureFixture[str]) -> None:
     from tests.warehouses.hourly_cost import main  # noqa: PLC0415 - needs the vendors' clients
 
