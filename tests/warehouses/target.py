@@ -44,8 +44,8 @@ class Target:
 def _connect_for_a_moment(*arguments: Any, config: Any = None, **more: Any) -> Any:
     """Connect to a DuckDB that takes an extension as it is, and does one thing at a time.
 
-    dlt makes a database for each of its connections to DuckLake, twenty in a first load: each spends
-    0.15 s on the signature of the extension, and has threads that wait for each other.
+    dlt makes a database for each of its connections to DuckLake, twenty in a first load. Each
+    spends 0.15 s on the signature of the extension, and has threads that wait for each other.
     """
     quick = {"allow_unsigned_extensions": "true", "threads": 1} | (config or {})
     return _CONNECT(*arguments, config=quick, **more)
