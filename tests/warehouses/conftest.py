@@ -7,10 +7,11 @@ A warehouse that is not set up skips its tests and says how to set it up. With
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from customergauge_source.sandbox import Sandbox
 from customergauge_source.views import VIEWS
@@ -83,10 +84,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("running_warehouse", EACH, indirect=True, scope="session")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give one worker all tests of a warehouse, which is started and filled once; see .ci/run."""
-    for item in items:
-        if isinstance(item, pytest.Function) and "running_warehouse" in item.fixturenames:
-            group = item.callspec.params["running_warehouse"]
-            item.add_marker(pytest.mark.xdist_group(group))
+class _ByWarehouse(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives one worker all tests of a warehouse, so that it is started and filled once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        parameters = nodeid.rpartition("[")[2].rstrip("]").split("-")
+        return next((it for it in parameters if it in WAREHOUSES), nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Distribute tests by warehouse, if these are all tests of a run: the slowest come first."""
+    config.option.loadscopereorder = False
+    return _ByWarehouse(config, log)
