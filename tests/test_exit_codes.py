@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from dlt.common.configuration.providers.doc import CustomLoaderDocProvider
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from customergauge_source import explain
@@ -220,6 +221,13 @@ def test_what_dlt_raises_in_a_pipeline_of_ones_own_can_be_explained(workdir: Pat
     error = explain(raised.value)
     assert isinstance(error, ApiRefusedError)
     assert "This action is unauthorized." in str(error)
+
+
+def test_a_vault_that_holds_no_toml_is_a_mistake_in_the_configuration() -> None:
+    with pytest.raises(ValueError, match="toml") as raised:
+        CustomLoaderDocProvider("vault", dict).set_fragment(None, "[broken", "")
+
+    assert explain(raised.value).exit_code == 2
 
 
 def test_the_real_process_ends_with_the_same_code_and_lines(

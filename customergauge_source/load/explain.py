@@ -43,6 +43,8 @@ _ANEW: Final = (
     "Run once with --full-refresh (full_refresh=True): it makes the tables of the resources that"
     " it loads anew, and loads them again."
 )
+_NO_TOML: Final = "dlt_secrets_toml must contain toml document"
+"""What dlt says, as a ValueError, of a vault such as Airflow's Variables."""
 _NAMED: Final = 5
 """Missing tables and columns that a message names."""
 _EXPECTED: Final = {"int": "a whole number", "list": 'a list, such as ["…", "…"]'}
@@ -95,7 +97,8 @@ def _of_configuration(error: BaseException) -> ConfigurationError | None:
         return ConfigurationError(
             f"{error.field_name} is {error.field_value!r:.100}; expected: {expected}."
         )
-    if isinstance(error, (configuration.ConfigurationException, PipelineConfigMissing)):
+    kinds = (configuration.ConfigurationException, PipelineConfigMissing)
+    if isinstance(error, kinds) or str(error) == _NO_TOML:
         return ConfigurationError(_line(error))
     return None
 
