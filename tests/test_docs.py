@@ -66,6 +66,8 @@ NOT_RUN = {
     "customergauge report --sandbox": WHEEL,
     "customergauge sandbox --help": WHEEL,
     "pip uninstall customergauge-source": WHEEL,
+    "pip install '.[bigquery]'": NETWORK,
+    'airflow pools set customergauge 1 "One run at a time"': "tests/orchestrators makes the pool",
     "pip install 'dlt[postgres]'": NETWORK,
     "pip install 'dlt[ducklake]'": NETWORK,
     f"{COMMAND} --destination bigquery": ACCOUNT,
