@@ -70,6 +70,8 @@ NOT_RUN = {
     'airflow pools set customergauge 1 "One run at a time"': "tests/orchestrators makes the pool",
     "pip install 'dlt[postgres]'": NETWORK,
     "pip install 'dlt[ducklake]'": NETWORK,
+    "pip install dagster-dlt dagster-webserver": NETWORK,
+    "dagster dev -f pipelines/dagster_definitions.py": ".ci/run dagster runs what it starts",
     f"{COMMAND} --destination bigquery": ACCOUNT,
     f"{COMMAND} --destination bigquery --check": ACCOUNT,
     f"{COMMAND} --destination snowflake": ACCOUNT,
