@@ -167,6 +167,21 @@ def test_one_that_stays_down_and_tells_secrets_fails_in_the_end_and_shows_none(
     assert metadata["exit_code"] == 4
 
 
+def test_a_password_that_an_error_of_the_destination_repeats_is_shown_nowhere(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.change('"duckdb", ', '"postgres", ')
+    address = f"postgresql://loader:{WRONG}@{WRONG}:1/warehouse"  # which is told with its host
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", address)
+
+    run = deployment.here(LOAD)
+
+    assert deployment.tries(run) == ["STEP_UP_FOR_RETRY"] * 2 + ["STEP_FAILURE"]
+    description, metadata = deployment.failure(run)
+    assert 'host name "***"' in description
+    assert metadata["exit_code"] == 5
+
+
 def test_a_run_of_somebody_else_is_waited_for_and_not_joined(
     workdir: Path, sandbox: Sandbox, deployment: Deployment
 ) -> None:
