@@ -161,7 +161,7 @@ class ResourceReader:
     def _read(self) -> Iterator[Any]:
         """Yields the pages of one load package."""
         self.check_query(full_refresh=extraction.drops_data())
-        check_pipeline(self.resource.name)
+        check_pipeline(self.resource)
         steps = check_steps(self.resource.name, in_packages=self._package_pages is not None)
         if 0 in steps.limits:
             return

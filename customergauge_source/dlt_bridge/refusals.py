@@ -15,10 +15,11 @@ from dlt.common.schema.typing import TTableSchema
 from dlt.extract.items_transform import FilterItem, LimitItem, MapItem, MetricsItem
 from dlt.extract.pipe import Pipe
 
-from customergauge_source.dlt_bridge import extraction
+from customergauge_source.dlt_bridge import extraction, hints
 from customergauge_source.dlt_bridge.settings import check_filled_in
 from customergauge_source.dlt_bridge.tables_step import TablesStep
 from customergauge_source.exceptions import ConfigurationError
+from customergauge_source.resources.resource import Resource
 
 _STEPS: Final = (MapItem, FilterItem, MetricsItem)
 _STRATEGIES: Final = (None, "delete-insert", "upsert")
@@ -63,8 +64,9 @@ def check_steps(name: str, *, in_packages: bool) -> Steps:
     return Steps(any(isinstance(step, _STEPS) for step in steps), limits)
 
 
-def check_pipeline(name: str) -> None:
+def check_pipeline(resource: Resource) -> None:
     """Checks where and how the resource that is being read is to be written, if it is."""
+    name = resource.name
     pipeline, extracted = extraction.active_pipeline(), extraction.current_resource()
     if pipeline is not None and pipeline.destination is not None:
         check_destination(pipeline)
@@ -72,7 +74,11 @@ def check_pipeline(name: str) -> None:
         return
     disposition = extracted.write_disposition
     config = disposition if isinstance(disposition, dict) else {"disposition": disposition}
-    if config.get("disposition") != "merge" or config.get("strategy") not in _STRATEGIES:
+    if (
+        config.get("disposition") != "merge"
+        or config.get("strategy") not in _STRATEGIES
+        or config.keys() - {"disposition", "strategy"}
+    ):
         raise ConfigurationError(
             f"{name} is merged, with its child tables; write disposition {disposition!r}"
             " would leave their rows behind.",
@@ -90,12 +96,16 @@ def check_pipeline(name: str) -> None:
             " tie children to their record.",
             "Leave the setting out; the tables have _dlt_id already.",
         )
-    naming = dlt.current.source_schema().naming
+    schema = dlt.current.source_schema()
+    naming = schema.naming
     if naming.PATH_SEPARATOR != _SEPARATOR:
         raise ConfigurationError(
             f"The naming convention {naming.name()} does not join names with {_SEPARATOR}.",
             "Use dlt's default, snake_case.",
         )
+    hints.check_hints(resource, extracted, schema)
+    if pipeline is not None:
+        hints.check_neighbours(resource, pipeline, schema)
 
 
 def check_destination(pipeline: Pipeline) -> None:

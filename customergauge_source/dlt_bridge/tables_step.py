@@ -18,7 +18,7 @@ from dlt.extract import DltResource
 from dlt.extract.items import DataItemWithMeta
 from dlt.extract.items_transform import ItemTransform
 
-from customergauge_source.dlt_bridge import declare, extraction
+from customergauge_source.dlt_bridge import declare, extraction, hints
 from customergauge_source.dlt_bridge.nested_arrow import receive_arrow
 from customergauge_source.exceptions import ConfigurationError, UnknownFieldError
 from customergauge_source.resources.resource import Resource
@@ -70,6 +70,8 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         self._load_id = extraction.load_id()
         self._version = extraction.count_extraction(self._resource.name)
         self._extracted = extraction.current_resource()
+        if self._extracted is not None:
+            hints.drop_file_format(self._extracted)
         self._custom_metrics = {"records": 0, "rejected_values": 0}
         self._known: set[str] = set()
         before = {name: {*table["columns"]} for name, table in schema.tables.items()}
@@ -124,7 +126,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
 
     def _admitted(self, tables: Iterator[Table]) -> Iterator[Table]:
         """Yields the tables that the user's schema contract lets in; dlt sees to columns alone."""
-        contract = self._schema.resolve_contract_settings_for_table(self._resource.name)["tables"]
+        contract = hints.contract_of(self._schema, self._resource.name, self._extracted)["tables"]
         left_out: set[str] = set()
         for table in tables:
             if table.name in self._known:
