@@ -81,7 +81,7 @@ def test_the_workflows_settings_of_motherduck_are_those_that_dlt_resolves(
         monkeypatch.setenv(f"{prefix}{key}", f"the {key}")
     pipeline = dlt.pipeline("motherduck", destination="motherduck", dataset_name="data")
 
-    found = pipeline.destination_client().config.credentials
+    found: Any = pipeline.destination_client().config.credentials
     assert found.database == "the DATABASE"
     assert found.password == "the PASSWORD"
     check_destination(pipeline)
