@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from dlt.common.configuration.container import Container
@@ -18,6 +18,9 @@ from customergauge_source.sandbox import Sandbox
 from tests.command import Command, start_server
 from tests.reconciling import ALL, OPTIONS, RESPONSES
 from tests.support import EMPTY
+
+if TYPE_CHECKING:
+    from tests.other_sources import Others
 
 # dlt, hypothesis and pyarrow are half a million objects: not to be looked through again and again.
 gc.freeze()
@@ -93,6 +96,22 @@ def told() -> Iterator[Callable[[], list[str]]]:
 def sandbox() -> Iterator[Sandbox]:
     """A CustomerGauge with 300 responses."""
     with Sandbox(responses=300) as running:
+        yield running
+
+
+@pytest.fixture
+def small() -> Iterator[Sandbox]:
+    """A CustomerGauge with 40 responses."""
+    with Sandbox(responses=40) as running:
+        yield running
+
+
+@pytest.fixture
+def beside(workdir: Path) -> Iterator[Others]:
+    """A shop and a CRM, which other sources of dlt's read."""
+    from tests.other_sources import others  # noqa: PLC0415 - it imports much, for a few tests
+
+    with others(workdir) as running:
         yield running
 
 

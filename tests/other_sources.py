@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 from dlt.sources.rest_api import rest_api_source
 from dlt.sources.sql_database import sql_database
 
@@ -126,17 +125,3 @@ def news(account: Sandbox, beside: Others) -> None:
     account.redeliver(account.records[3]["number_customergauge"], nps=0, tags=[])
     for number in (2, len(beside.orders) + 1):
         beside.change(number)
-
-
-@pytest.fixture
-def small() -> Iterator[Sandbox]:
-    """A CustomerGauge with 40 responses."""
-    with Sandbox(responses=40) as running:
-        yield running
-
-
-@pytest.fixture
-def beside(workdir: Path) -> Iterator[Others]:
-    """A shop and a CRM."""
-    with others(workdir) as running:
-        yield running

@@ -14,7 +14,6 @@ from tests.other_sources import Others, news, wrong
 from tests.support import asked_cursors, at_length, make_pipeline, make_source, query
 from tests.truth import differences
 
-pytest_plugins = ["tests.other_sources"]
 FILE = "customergauge.duckdb"
 REFRESHES = ("drop_sources", "drop_resources", "drop_data")
 FORMATS = ("jsonl", "insert_values", "parquet")

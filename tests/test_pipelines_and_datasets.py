@@ -15,7 +15,6 @@ from tests.other_sources import Others, news, wrong
 from tests.support import DATASET, asked_cursors, make_pipeline, make_source
 from tests.truth import differences
 
-pytest_plugins = ["tests.other_sources"]
 FILE = "customergauge.duckdb"
 
 
