@@ -1,7 +1,8 @@
 """The error tree, by what the user has to do.
 
 Every error says in one line what happened (`str(error)`) and in one line what to do
-(`error.remedy`), and carries the exit code that the command line ends with.
+(`error.remedy`), neither with a secret in it, and carries the exit code that the command line ends
+with.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import ClassVar
 
 from dlt.extract.exceptions import DltSourceException
 from dlt.pipeline.exceptions import PipelineStepFailed
+
+from customergauge_source.secrecy import hide
 
 
 class CustomerGaugeError(DltSourceException):
@@ -23,8 +26,12 @@ class CustomerGaugeError(DltSourceException):
     default_remedy: ClassVar[str] = "Run again with --debug and report the traceback."
 
     def __init__(self, message: str, remedy: str | None = None) -> None:
-        self.remedy = remedy or self.default_remedy
+        self.remedy = hide(remedy or self.default_remedy)
         super().__init__(message)
+
+    def __str__(self) -> str:
+        """Returns what happened, without secrets."""
+        return hide(super().__str__())
 
     def of(self, resource: str) -> None:
         """Names the resource that could not be read."""

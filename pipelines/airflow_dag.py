@@ -71,7 +71,7 @@ def run(do: Callable[[Pipeline], cg.LoadSummary]) -> dict[str, Any]:
     os.environ.update({key: value for key, value in OF_DLT.items() if key not in os.environ})
     import dlt  # takes a second, and Airflow reads this file all the time
 
-    from customergauge_source.secrecy import HidingFilter, hide
+    from customergauge_source.secrecy import HidingFilter
 
     for name in ("customergauge_source", "dlt"):
         logging.getLogger(name).addFilter(HidingFilter(tracebacks=False))
@@ -81,7 +81,7 @@ def run(do: Callable[[Pipeline], cg.LoadSummary]) -> dict[str, Any]:
         known = cg.explain(error)
         failure = AirflowFailException if known.exit_code in NEVER_RETRIED else AirflowException
         # Without its causes, which may quote secrets and survey data.
-        raise failure(hide(f"{known}\nWhat to do: {known.remedy}")) from None
+        raise failure(f"{known}\nWhat to do: {known.remedy}") from None
     told = summary.as_dict()
     get_current_context()["outlet_events"][ASSET].extra = told
     return told

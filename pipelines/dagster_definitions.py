@@ -14,7 +14,6 @@ import dlt
 from dagster_dlt import build_dlt_asset_specs
 
 import customergauge_source as cg
-from customergauge_source.secrecy import hide
 
 # What you may want to change.
 RESOURCES = ["responses"]  # and "non_responses", "close_loop"
@@ -82,10 +81,9 @@ def customergauge(
             source = cg.customergauge_source(app, resources=names)
             summary = cg.load_in_checkpoints(make_pipeline(), source, on_checkpoint=committed)
     except cg.CustomerGaugeError as error:
-        what, remedy = hide(str(error)), hide(error.remedy)
         raise dg.Failure(
-            f"{what}\nWhat to do: {remedy}",
-            metadata={"what_to_do": remedy, "exit_code": error.exit_code},
+            f"{error}\nWhat to do: {error.remedy}",
+            metadata={"what_to_do": error.remedy, "exit_code": error.exit_code},
             allow_retries=error.exit_code not in NOT_RETRIED,
         ) from None  # its causes may show what is hidden here
     for name in names:

@@ -22,7 +22,6 @@ from customergauge_source.dlt_bridge.writing import check_dialect
 from customergauge_source.exceptions import ApiUnavailableError, CustomerGaugeError
 from customergauge_source.load.explain import told_as_ours
 from customergauge_source.reading import ResourceReader
-from customergauge_source.secrecy import hide
 from customergauge_source.settings import __version__
 
 _PACKAGES: Final = ("dlt", "duckdb", "pyarrow", "sqlglot")
@@ -83,7 +82,7 @@ class Doctor:
         except CustomerGaugeError as error:
             found, is_right = f"{error} What to do: {error.remedy}", False
             self._wrong = self._wrong or error
-        self._tell(at, is_right, hide(found))
+        self._tell(at, is_right, found)
         return is_right
 
     def _versions(self) -> str:

@@ -90,5 +90,5 @@ def told(error: BaseException, *, debug: bool, of: str) -> int | None:
     if is_interrupt(error):
         return None
     known = explain(error)
-    outcome.failed(hide(str(known)), hide(known.remedy), of=of)
+    outcome.failed(str(known), known.remedy, of=of)
     return known.exit_code

@@ -14,6 +14,7 @@ from dlt.common.utils import uniq_id
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
 from customergauge_source.dlt_bridge.writing import dialect_of
+from customergauge_source.secrecy import hide
 from customergauge_source.views.dialects import DIALECTS
 
 _ENVIRONMENT: Final = "Environment Variables"
@@ -40,7 +41,7 @@ def _found(sections: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         place = "environment" if trace.provider_name == _ENVIRONMENT else trace.provider_name
         is_plain = isinstance(trace.value, (str, int, list)) and not is_secret_hint(trace.hint)
         shown = f" = {trace.value}" if is_plain and "credentials" not in key else ""
-        yield key, f"{shown} ({place})".strip()
+        yield key, hide(f"{shown} ({place})".strip())
 
 
 def try_to_write(pipeline: Pipeline) -> bool:
