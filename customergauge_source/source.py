@@ -124,6 +124,7 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
     if max_bytes < 1:
         raise not_allowed("max_answer_bytes", max_bytes, "a whole number, 1 or more")
     connected_app = _credentials(credentials)
+    remember(connected_app.client_secret)
     client_id = str(connected_app.client_id)
     connect = partial(
         CustomerGaugeClient,

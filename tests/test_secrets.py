@@ -15,7 +15,7 @@ from urllib.parse import quote_plus
 import pytest
 import requests
 
-from customergauge_source import customergauge_source
+from customergauge_source import customergauge_source, explain
 from customergauge_source.api.auth import CustomerGaugeCredentials
 from customergauge_source.exceptions import ApiContractError, CustomerGaugeError
 from customergauge_source.sandbox import TOKEN_PATH, Fault, Sandbox
@@ -198,6 +198,13 @@ def broken_server() -> Iterator[str]:
         threading.Thread(target=serve, daemon=True).start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
         server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_secret_that_is_given_is_known_before_the_first_request() -> None:
+    secret = "given-secret-5d10"
+    customergauge_source({"client_id": "an-id", "client_secret": secret}, region="eu")
+
+    assert str(explain(ValueError(f"it repeats {secret}"))) == "ValueError: it repeats ***"
 
 
 def test_credentials_show_nothing_when_printed() -> None:
