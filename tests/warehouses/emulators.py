@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import duckdb as duckdb_package
 
+from tests.warehouses import quick_ducklake
 from tests.warehouses.credentials import service_account, token_service
 from tests.warehouses.environments import EMULATORS, Emulator
 from tests.warehouses.postgres import postgres
@@ -52,6 +53,7 @@ def ducklake() -> Iterator[Target]:
         yield Target(
             name="ducklake",
             destination="ducklake",
+            program=quick_ducklake.PROGRAM,
             env={
                 f"{prefix}__CATALOG": f"duckdb:///{folder / 'catalog.duckdb'}",
                 f"{prefix}__STORAGE__BUCKET_URL": (folder / "files").as_uri(),

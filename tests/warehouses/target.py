@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
 
 import duckdb
 import pytest
+
+from tests.support import LOAD
+from tests.warehouses import quick_ducklake
 
 
 class WarehouseMissingError(RuntimeError):
@@ -22,11 +25,13 @@ class Target:
         name: What tests call the warehouse.
         destination: The name of dlt's destination.
         env: dlt's and the vendors' settings as environment variables.
+        program: The command, for tests that load often.
     """
 
     name: str
     destination: str
     env: dict[str, str] = field(default_factory=dict, repr=False)
+    program: Path = LOAD
 
     def point_at(self, patch: pytest.MonkeyPatch) -> None:
         """Let pipelines of this process load into it, and commands that are started.
@@ -38,20 +43,7 @@ class Target:
             patch.setenv(key, value)
         patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
         if self.name == "ducklake":
-            patch.setattr(duckdb, "connect", _connect_for_a_moment)
-
-
-def _connect_for_a_moment(*arguments: Any, config: Any = None, **more: Any) -> Any:
-    """Connect to a DuckDB that takes an extension as it is, and does one thing at a time.
-
-    dlt makes a database for each of its connections to DuckLake, twenty in a first load. Each
-    spends 0.15 s on the signature of the extension, and has threads that wait for each other.
-    """
-    quick = {"allow_unsigned_extensions": "true", "threads": 1} | (config or {})
-    return _CONNECT(*arguments, config=quick, **more)
-
-
-_CONNECT: Any = duckdb.connect
+            patch.setattr(duckdb, "connect", quick_ducklake.connect)
 
 
 def require_client(module: str, *, extra: str) -> None:

@@ -192,6 +192,7 @@ def assert_text(trial: Trial) -> None:
 def test_the_command_loads_checks_tells_of_dropped_tables_refreshes_and_restores(
     command: Command, warehouse: Target, trial: Trial, reference: Trial, full: dict[str, Any]
 ) -> None:
+    command.program = warehouse.program
     with Sandbox(responses=60) as sandbox:
 
         def run(*options: str) -> Finished:
