@@ -79,13 +79,6 @@ def test_the_dataset_gives_frames(
     assert {it for it in emails if isinstance(it, str)} == given
 
 
-def test_ibis_reads_the_tables(workdir: Path, pipeline: dlt.Pipeline) -> None:
-    pytest.importorskip("ibis")
-    need(workdir, "fetchall")
-    connection: Any = pipeline.dataset().ibis()
-    assert connection.table("responses").count().execute() == 40
-
-
 def test_schema_sql_client_and_trace_tell_of_the_load(pipeline: dlt.Pipeline) -> None:
     with pipeline.sql_client("customergauge") as sql:
         assert sql.execute_sql("SELECT count(*) FROM responses") == [(40,)]

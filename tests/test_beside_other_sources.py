@@ -23,7 +23,7 @@ FORMATS = ("jsonl", "insert_values", "parquet")
 def test_three_sources_are_loaded_again_and_again(
     workdir: Path, small: Sandbox, beside: Others, *, at_once: bool
 ) -> None:
-    for run in range(3):
+    for run in range(2):
         data = [beside.shop(), make_source(small), beside.crm()]
         for part in [data] if at_once else data:
             make_pipeline(workdir).run(part)

@@ -22,7 +22,6 @@ TAGS = {"label": {"data_type": "text"}}
 HARMFUL: dict[str, dict[str, Any]] = {
     "primary_key": {"primary_key": "number_customer"},
     "merge_key": {"merge_key": "number_customer"},
-    "primary_key of a column": {"columns": {"email": {"primary_key": True}}},
     "merge_key of a column": {"columns": {"email": {"merge_key": True}}},
     "hard_delete": {"columns": {"status": {"hard_delete": True}}},
     "dedup_sort": {"columns": {"date_sent": {"dedup_sort": "asc"}}},
