@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
+from playwright.sync_api import Browser
 
 from customergauge_source.sandbox import Sandbox
+from tests.browser import started
 from tests.command import Command, start_server
 from tests.reconciling import ALL, OPTIONS, RESPONSES
 from tests.support import EMPTY
@@ -129,6 +131,21 @@ def command(fork_server: subprocess.Popen[str], tmp_path: Path) -> Iterator[Comm
     runner = Command(fork_server, tmp_path)
     yield runner
     runner.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A browser, which takes seconds to start."""
+    with started() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Browser) -> Iterator[Browser]:
+    """A browser whose pages are closed when a file of tests has ended."""
+    yield chromium
+    for context in chromium.contexts:
+        context.close()
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser
 from tests.browser import SCREEN, Report
 from tests.command import Command
 from tests.figures import KEY, Row, figures
-from tests.support import ROOT, Finished
+from tests.support import REPORT, Finished
 
 OUTPUT: Final = "customergauge_report.html"
 NONE: Final = "\N{EN DASH}"
@@ -74,7 +74,7 @@ _EXACT: Final = {"count": 0.0, "tenth": 0.05, "hundredth": 0.005, "permille": 0.
 def reporter(server: subprocess.Popen[str], folder: Path) -> Command:
     """Returns what runs `pipelines/report.py` in a folder."""
     command = Command(server, folder)
-    command.program = ROOT / "pipelines" / "report.py"
+    command.program = REPORT
     return command
 
 

@@ -21,6 +21,7 @@ from tests.scripted import Scripted
 
 ROOT = Path(__file__).parents[1]
 LOAD = ROOT / "pipelines" / "load.py"
+REPORT = ROOT / "pipelines" / "report.py"
 DATASET = "customergauge_data"
 EMPTY: dict[str, Any] = {"tags": [], "questions": [], "selected_drivers": [], "properties": []}
 TABLES = (

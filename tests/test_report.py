@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from customergauge_source.sandbox import Sandbox
-from tests.browser import Report, started
+from tests.browser import Report
 from tests.command import Command
 from tests.figures import Row, figures
 from tests.reporting import (
@@ -65,12 +65,6 @@ class Made(NamedTuple):
     def file(self) -> Path:
         """The DuckDB file."""
         return self.command.folder / "customergauge.duckdb"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with started() as it:
-        yield it
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,18 +13,12 @@ from playwright.sync_api import Browser
 from customergauge_source.report.charts import CHARTS
 from customergauge_source.report.page import render
 from tests import fake_report
-from tests.browser import PHONE, SCREEN, Report, opened, started
+from tests.browser import PHONE, SCREEN, Report, opened
 from tests.fake_report import ARABIC, MARKUP, Response, make_responses, month_names, nps
 
 RESPONSES = make_responses()
 NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 MONTHS = month_names(19)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with started() as it:
-        yield it
 
 
 @pytest.fixture(scope="module")

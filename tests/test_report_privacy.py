@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import pytest
 from playwright.sync_api import Browser
 
 from customergauge_source.sandbox import Sandbox
-from tests.browser import started
 from tests.reporting import OUTPUT, embedded, looked_at, made, reporter
 from tests.viewing import ask, load_here
 
@@ -26,12 +24,6 @@ FIELDS = (
 )
 EVIL = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>"
 ENDS = "</script><script>window.hacked = 3</script><!-- ]]> ${x} $data &lt;i&gt; \u2028 \\u003c"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with started() as it:
-        yield it
 
 
 def reported(

@@ -13,7 +13,6 @@ import pytest
 from playwright.sync_api import Browser
 
 from customergauge_source.sandbox import Sandbox
-from tests.browser import started
 from tests.command import Command
 from tests.figures import KEY, Row, figures
 from tests.reporting import (
@@ -35,12 +34,6 @@ from tests.viewing import NON_RESPONSES, bring_oddities, load_here
 ZONE = "Asia/Tokyo"
 ALL = ["responses", "non_responses", "close_loop"]
 TABLES = ("months", "drivers", "topics", "questions")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with started() as it:
-        yield it
 
 
 @pytest.fixture(scope="module")
