@@ -24,7 +24,9 @@ from tests.round_trip_model import cgid_of, clean, differences
 from tests.round_trip_records import Plan, draw_plan
 from tests.support import make_pipeline, make_source
 
-_AT_ONCE = 500
+_MOST_AT_ONCE = 500
+_LEAST_PLANS = 3
+"""Each has its own size of pages and packages, time zone and undeclared fields."""
 _MOST_PER_PAGE = 50
 """Of larger pages none is without something that has to be put right."""
 
@@ -32,7 +34,8 @@ _MOST_PER_PAGE = 50
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Shares the generated responses out among the workers."""
     wanted = metafunc.config.getoption("--round-trips")
-    sizes = [min(_AT_ONCE, wanted - start) for start in range(0, wanted, _AT_ONCE)]
+    at_once = min(_MOST_AT_ONCE, -(-wanted // _LEAST_PLANS))
+    sizes = [min(at_once, wanted - start) for start in range(0, wanted, at_once)]
     metafunc.parametrize(
         ("number", "size"), list(enumerate(sizes)), ids=map(str, range(len(sizes)))
     )
