@@ -288,7 +288,10 @@ def test_a_command_of_the_docs_runs(command: Command, line: str) -> None:
         subprocess.run([sys.executable, *options[1:]], cwd=ROOT, check=True, capture_output=True)
         return
     with Sandbox(responses=20) as sandbox:
-        finished = command(None if "--sandbox" in options else sandbox, *options)
+        if "--sandbox" in options:
+            finished = command(None, *options, "--sandbox-responses", "20")
+        else:
+            finished = command(sandbox, *options)
     assert finished.code == 0, finished.err
 
 
