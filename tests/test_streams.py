@@ -83,7 +83,8 @@ def test_a_reader_that_ends_does_not_end_the_load(tmp_path: Path, stream: str) -
         with start_load(tmp_path, *options, env=environment(tmp_path, sandbox)) as process:
             assert process.stderr is not None
             assert process.stdout is not None
-            assert "checkpoint 1 committed" in process.stderr.readline()
+            # A machine with more to do brings lines in between.
+            assert any("checkpoint 1 committed" in line for line in process.stderr)
             getattr(process, stream).close()
             told = (process.stderr if stream == "stdout" else process.stdout).read()
 
