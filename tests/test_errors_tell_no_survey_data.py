@@ -14,6 +14,7 @@ import pytest
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
 from tests.scripted import TOKEN, Reply, Scripted, scripted
+from tests.support import at_length
 
 NAME = "Wilhelmina Zwanenburg-Ö"
 PEOPLE: list[Any] = [
@@ -40,6 +41,12 @@ ANSWERS = {
     "no gzip": Reply(PAGE.encode(), headers={"Content-Encoding": "gzip"}),
     "another encoding": Reply(PAGE.encode(), headers={"Content-Encoding": NAME.encode().hex()}),
 }
+# A cursor, a shape and a text that are wrong, each kind of status, a body that ends too early, and
+# what HTTP itself cannot read.
+SHORT = (
+    *("a cursor that is a name", "a name for a key", "Latin-1", "a server error", "a refusal"),
+    *("a refused token", "a body that is cut off", "half a chunk", "another encoding"),
+)
 
 
 def run(command: Command, server: Scripted, *options: str) -> tuple[int, str]:
@@ -50,7 +57,7 @@ def run(command: Command, server: Scripted, *options: str) -> tuple[int, str]:
     return ended.code, ended.out + ended.err + summary.read_text("utf-8")
 
 
-@pytest.mark.parametrize("what", ANSWERS)
+@pytest.mark.parametrize("what", at_length(ANSWERS, short=SHORT))
 def test_no_value_of_a_survey_is_told(command: Command, what: str) -> None:
     with scripted(lambda path, *_: TOKEN if "oauth2" in path else ANSWERS[what]) as server:
         code, told = run(command, server)
