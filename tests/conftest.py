@@ -21,7 +21,7 @@ from customergauge_source.sandbox import Sandbox
 from tests.browser import started
 from tests.command import Command, start_server
 from tests.reconciling import ALL, OPTIONS, RESPONSES
-from tests.support import EMPTY
+from tests.support import EMPTY, make_pipeline, make_source
 
 if TYPE_CHECKING:
     from tests.other_sources import Others
@@ -121,6 +121,24 @@ def beside(workdir: Path) -> Iterator[Others]:
 
     with others(workdir) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def loaded_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which such an account was loaded by `pipeline.run`."""
+    folder = tmp_path_factory.mktemp("loaded_once")
+    with pytest.MonkeyPatch.context() as patch, Sandbox(responses=300) as same:
+        patch.setenv("DLT_DATA_DIR", str(folder / "dlt"))
+        patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+        make_pipeline(folder).run(make_source(same))
+    return folder
+
+
+@pytest.fixture
+def loaded_sandbox(workdir: Path, loaded_once: Path, sandbox: Sandbox) -> Sandbox:
+    """The CustomerGauge, all of which is loaded in `workdir`: the file, and dlt's own folder."""
+    shutil.copytree(loaded_once, workdir, dirs_exist_ok=True)
+    return sandbox
 
 
 @pytest.fixture(scope="session")

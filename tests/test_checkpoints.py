@@ -146,10 +146,9 @@ def test_what_a_script_raises_between_checkpoints_costs_nothing(workdir: Path) -
 
 
 def test_a_one_off_in_many_packages_warns_once(
-    workdir: Path, sandbox: Sandbox, told: Callable[[], list[str]]
+    workdir: Path, loaded_sandbox: Sandbox, told: Callable[[], list[str]]
 ) -> None:
-    load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
-    source = make_source(sandbox, per_page=50, include=["tags"], **EVER)
+    source = make_source(loaded_sandbox, per_page=50, include=["tags"], **EVER)
 
     summary = load_in_checkpoints(make_pipeline(workdir), source, checkpoint_pages=1)
 
@@ -177,14 +176,13 @@ def drop_state(file: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [spoil_file, drop_table, drop_state])
 def test_whatever_goes_wrong_at_the_destination_is_an_error_of_ours_with_its_cause(
-    workdir: Path, sandbox: Sandbox, spoil: Callable[[Path], None]
+    workdir: Path, loaded_sandbox: Sandbox, spoil: Callable[[Path], None]
 ) -> None:
-    load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
-    sandbox.arrive(5)
+    loaded_sandbox.arrive(5)
     spoil(workdir / "customergauge.duckdb")
 
     with pytest.raises(DestinationError) as raised:
-        load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
+        load_in_checkpoints(make_pipeline(workdir), make_source(loaded_sandbox))
 
     causes: list[BaseException] = [raised.value]
     while (before := causes[-1].__cause__ or causes[-1].__context__) is not None:
@@ -194,11 +192,10 @@ def test_whatever_goes_wrong_at_the_destination_is_an_error_of_ours_with_its_cau
 
 
 def test_a_schema_contract_that_is_broken_is_an_error_of_ours(
-    workdir: Path, sandbox: Sandbox
+    workdir: Path, loaded_sandbox: Sandbox
 ) -> None:
-    load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
-    sandbox.append(sandbox.records[0] | {"brand_new": 1})
-    source = make_source(sandbox)
+    loaded_sandbox.append(loaded_sandbox.records[0] | {"brand_new": 1})
+    source = make_source(loaded_sandbox)
     source.schema_contract = "freeze"
 
     with pytest.raises(CustomerGaugeError, match="brand_new") as raised:

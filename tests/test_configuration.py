@@ -343,38 +343,36 @@ def test_the_settings_of_a_real_account_do_not_reach_the_sandbox(command: Comman
 
 
 def test_a_full_refresh_is_refused_if_the_configuration_bounds_what_is_read(
-    command: Command, sandbox: Sandbox
+    command: Command, loaded_sandbox: Sandbox
 ) -> None:
-    command(sandbox)
-    cgid = str(sandbox.records[0]["number_customergauge"])
+    cgid = str(loaded_sandbox.records[0]["number_customergauge"])
 
-    ended = command(sandbox, "--full-refresh", **{f"{SECTION}NUMBER_CUSTOMERGAUGE": cgid})
+    ended = command(loaded_sandbox, "--full-refresh", **{f"{SECTION}NUMBER_CUSTOMERGAUGE": cgid})
 
     assert ended.code == 2
     assert len(loaded(command.file)) == 300
 
 
 def test_another_time_zone_over_loaded_tables_is_refused_and_a_full_refresh_leads_out(
-    command: Command, sandbox: Sandbox
+    command: Command, loaded_sandbox: Sandbox
 ) -> None:
-    assert command(sandbox).code == 0
-    sandbox.arrive(5)
+    loaded_sandbox.arrive(5)
     for options in (
         (),
         ("--period-field", "date_sent", "--start-date=2020-01-01", "--end-date=2030-01-01"),
     ):
-        ended = command(sandbox, "--timezone", "Asia/Tokyo", *options)
+        ended = command(loaded_sandbox, "--timezone", "Asia/Tokyo", *options)
 
         assert ended.code == 2
         what, remedy = ended.err.splitlines()[-2:]
         assert "timezone is Asia/Tokyo, but responses was loaded with UTC" in what
         assert "--full-refresh" in remedy
-    assert differences(command.file, sandbox.records[:300]) == []
+    assert differences(command.file, loaded_sandbox.records[:300]) == []
 
-    assert command(sandbox, "--timezone", "Asia/Tokyo", "--full-refresh").code == 0
+    assert command(loaded_sandbox, "--timezone", "Asia/Tokyo", "--full-refresh").code == 0
 
-    moment = sandbox.records[-1]["date_sent"]
+    moment = loaded_sandbox.records[-1]["date_sent"]
     sql = f"SELECT number_customergauge FROM responses WHERE date_sent = '{moment}+09'::TIMESTAMPTZ"
-    assert (sandbox.records[-1]["number_customergauge"],) in query(command.file, sql)
-    assert command(sandbox).code == 2
-    assert command(sandbox, "--timezone", "Asia/Tokyo").code == 0
+    assert (loaded_sandbox.records[-1]["number_customergauge"],) in query(command.file, sql)
+    assert command(loaded_sandbox).code == 2
+    assert command(loaded_sandbox, "--timezone", "Asia/Tokyo").code == 0

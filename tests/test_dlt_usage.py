@@ -66,18 +66,21 @@ REFRESHES = ("drop_sources", "drop_resources", "drop_data")
 
 
 @pytest.mark.parametrize("refresh", REFRESHES)
-def test_no_refresh_goes_with_a_one_off(workdir: Path, sandbox: Sandbox, refresh: Any) -> None:
-    make_pipeline(workdir).run(make_source(sandbox))
-    one = make_source(sandbox, number_customergauge=sandbox.records[0]["number_customergauge"])
+def test_no_refresh_goes_with_a_one_off(
+    workdir: Path, loaded_sandbox: Sandbox, refresh: Any
+) -> None:
+    one = make_source(
+        loaded_sandbox, number_customergauge=loaded_sandbox.records[0]["number_customergauge"]
+    )
 
-    refused(lambda: make_pipeline(workdir).run(one, refresh=refresh), sandbox)
+    refused(lambda: make_pipeline(workdir).run(one, refresh=refresh), loaded_sandbox)
 
     assert len(loaded(workdir / "customergauge.duckdb")) == 300
 
 
+@pytest.mark.usefixtures("loaded_sandbox")
 @pytest.mark.parametrize("refresh", REFRESHES)
-def test_a_refresh_forgets_data_and_cursor(workdir: Path, sandbox: Sandbox, refresh: Any) -> None:
-    make_pipeline(workdir).run(make_source(sandbox))
+def test_a_refresh_forgets_data_and_cursor(workdir: Path, refresh: Any) -> None:
     with Sandbox(responses=20, seed=1) as other:
         make_pipeline(workdir).run(make_source(other), refresh=refresh)
 

@@ -226,30 +226,28 @@ def test_the_pipeline_knows_afterwards_what_was_loaded(workdir: Path, sandbox: S
 
 
 def test_a_schema_contract_of_the_user_takes_the_declared_tables(
-    workdir: Path, sandbox: Sandbox
+    workdir: Path, loaded_sandbox: Sandbox
 ) -> None:
-    make_pipeline(workdir).run(make_source(sandbox))
-    sandbox.arrive(10)
+    loaded_sandbox.arrive(10)
 
-    make_pipeline(workdir).run(make_source(sandbox), schema_contract="freeze")
+    make_pipeline(workdir).run(make_source(loaded_sandbox), schema_contract="freeze")
 
-    assert differences(workdir / "customergauge.duckdb", sandbox.records) == []
+    assert differences(workdir / "customergauge.duckdb", loaded_sandbox.records) == []
 
 
 def test_a_frozen_schema_refuses_a_new_field_and_keeps_the_cursor(
-    workdir: Path, sandbox: Sandbox
+    workdir: Path, loaded_sandbox: Sandbox
 ) -> None:
-    make_pipeline(workdir).run(make_source(sandbox))
-    before = sandbox.records
-    sandbox.append(before[0] | {"brand_new": 1})
+    before = loaded_sandbox.records
+    loaded_sandbox.append(before[0] | {"brand_new": 1})
     contract: Any = {"columns": "freeze", "tables": "freeze"}
 
     with pytest.raises(PipelineStepFailed, match="brand_new"):
-        make_pipeline(workdir).run(make_source(sandbox), schema_contract=contract)
+        make_pipeline(workdir).run(make_source(loaded_sandbox), schema_contract=contract)
 
     assert differences(workdir / "customergauge.duckdb", before) == []
-    make_pipeline(workdir).run(make_source(sandbox))
-    assert asked_cursors(sandbox)[0] == str(sandbox.keys[-2])
+    make_pipeline(workdir).run(make_source(loaded_sandbox))
+    assert asked_cursors(loaded_sandbox)[0] == str(loaded_sandbox.keys[-2])
     sql = "SELECT count(*) FROM responses WHERE brand_new = '1'"
     assert query(workdir / "customergauge.duckdb", sql) == [(1,)]
 

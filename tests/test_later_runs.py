@@ -24,29 +24,29 @@ from tests.support import (
 from tests.truth import differences, loaded
 
 
-def test_an_idle_run_asks_once_and_makes_no_load_package(workdir: Path, sandbox: Sandbox) -> None:
+def test_an_idle_run_asks_once_and_makes_no_load_package(
+    workdir: Path, loaded_sandbox: Sandbox
+) -> None:
     file = workdir / "customergauge.duckdb"
-    make_pipeline(workdir).run(make_source(sandbox))
     before = [query(file, f"FROM {table} ORDER BY ALL") for table in TABLES]
 
-    info = make_pipeline(workdir).run(make_source(sandbox))
+    info = make_pipeline(workdir).run(make_source(loaded_sandbox))
 
-    assert len(asked_cursors(sandbox)) == 1
+    assert len(asked_cursors(loaded_sandbox)) == 1
     assert info.loads_ids == []
     assert query(file, "SELECT count(*) FROM _dlt_loads") == [(1,)]
     assert [query(file, f"FROM {table} ORDER BY ALL") for table in TABLES] == before
 
 
-def test_a_later_run_reads_only_what_is_new(workdir: Path, sandbox: Sandbox) -> None:
-    make_pipeline(workdir).run(make_source(sandbox))
-    cursor = str(sandbox.keys[-1])
-    sandbox.arrive(25)
+def test_a_later_run_reads_only_what_is_new(workdir: Path, loaded_sandbox: Sandbox) -> None:
+    cursor = str(loaded_sandbox.keys[-1])
+    loaded_sandbox.arrive(25)
 
-    make_pipeline(workdir).run(make_source(sandbox, per_page=20))
+    make_pipeline(workdir).run(make_source(loaded_sandbox, per_page=20))
 
-    first, _second, _empty = asked_cursors(sandbox)
+    first, _second, _empty = asked_cursors(loaded_sandbox)
     assert first == cursor
-    assert differences(workdir / "customergauge.duckdb", sandbox.records) == []
+    assert differences(workdir / "customergauge.duckdb", loaded_sandbox.records) == []
 
 
 @pytest.mark.parametrize(
@@ -61,35 +61,36 @@ def test_a_later_run_reads_only_what_is_new(workdir: Path, sandbox: Sandbox) -> 
     ids=["none", "others"],
 )
 def test_a_response_that_comes_again_has_the_children_it_came_with_last(
-    workdir: Path, sandbox: Sandbox, full: dict[str, Any], changes: dict[str, Any]
+    workdir: Path, loaded_sandbox: Sandbox, full: dict[str, Any], changes: dict[str, Any]
 ) -> None:
-    make_pipeline(workdir).run(make_source(sandbox))
-    sandbox.redeliver(full["number_customergauge"], nps=0, **changes)
+    loaded_sandbox.redeliver(full["number_customergauge"], nps=0, **changes)
 
-    make_pipeline(workdir).run(make_source(sandbox))
+    make_pipeline(workdir).run(make_source(loaded_sandbox))
 
-    assert differences(workdir / "customergauge.duckdb", sandbox.records) == []
+    assert differences(workdir / "customergauge.duckdb", loaded_sandbox.records) == []
 
 
 def test_an_edit_without_redelivery_comes_in_with_a_period_read(
-    workdir: Path, sandbox: Sandbox
+    workdir: Path, loaded_sandbox: Sandbox
 ) -> None:
-    make_pipeline(workdir).run(make_source(sandbox))
-    edited = sandbox.records[7]
-    sandbox.edit(edited["number_customergauge"], nps=1, **EMPTY)
+    edited = loaded_sandbox.records[7]
+    loaded_sandbox.edit(edited["number_customergauge"], nps=1, **EMPTY)
     day = edited["date_sent"][:10]
     period = {"period_field": "date_sent", "start_date": day, "end_date": day}
 
-    make_pipeline(workdir).run(make_source(sandbox, **period))
+    make_pipeline(workdir).run(make_source(loaded_sandbox, **period))
 
-    assert differences(workdir / "customergauge.duckdb", sandbox.records) == []
+    assert differences(workdir / "customergauge.duckdb", loaded_sandbox.records) == []
 
 
-@pytest.mark.parametrize("per_page", [1, 3, 1000])
-@pytest.mark.parametrize("last_is_full", [True, False])
+ORDERS = [(per_page, last_is_full) for per_page in (1, 3, 1000) for last_is_full in (True, False)]
+
+
+@pytest.mark.parametrize("order", at_length(ORDERS, short=[(1, True), (3, False), (1000, True)]))
 def test_of_a_cgid_that_comes_many_times_in_one_package_the_last_stays_whole(
-    workdir: Path, full: dict[str, Any], per_page: int, *, last_is_full: bool
+    workdir: Path, full: dict[str, Any], order: tuple[int, bool]
 ) -> None:
+    per_page, last_is_full = order
     with Sandbox(responses=10) as generated:
         others = [r | {"number_customergauge": n} for n, r in enumerate(generated.records, 1)]
     bare = full | EMPTY
