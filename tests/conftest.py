@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dlt.common.configuration.container import Container
 from dlt.common.pipeline import PipelineContext
-from playwright.sync_api import Browser
 
 from customergauge_source.sandbox import Sandbox
-from tests.browser import started
 from tests.command import Command, start_server
 from tests.reconciling import ALL, OPTIONS, RESPONSES
 from tests.support import EMPTY, make_pipeline, make_source
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from tests.other_sources import Others
 
 # dlt, hypothesis and pyarrow are half a million objects: not to be looked through again and again.
@@ -160,6 +160,8 @@ def command(fork_server: subprocess.Popen[str], tmp_path: Path) -> Iterator[Comm
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """A browser, which takes seconds to start."""
+    from tests.browser import started  # noqa: PLC0415 - other stages have no Playwright
+
     with started() as running:
         yield running
 
