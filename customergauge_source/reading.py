@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
@@ -128,11 +128,12 @@ class ResourceReader:
         return self._client().base_url
 
     def check(self) -> int:
-        """Reads one page, and loads nothing; returns how many records came."""
-        with self.in_packages(1, max_pages=1):
-            for _ in self.as_dlt_resource(selected=True):
+        """Reads a page of one record, and loads nothing; returns how many records came."""
+        alone = replace(self, query=replace(self.query, per_page=1))
+        with alone.in_packages(1, max_pages=1):
+            for _ in alone.as_dlt_resource(selected=True):
                 pass
-        return int(self._step.custom_metrics["records"])
+        return int(alone._step.custom_metrics["records"])  # noqa: SLF001 - another of the same
 
     def cursor_in(self, state: Mapping[str, Any]) -> int | str | None:
         """Returns where the next run goes on, by the resource's state."""

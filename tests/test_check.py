@@ -136,6 +136,14 @@ def test_a_destination_that_cannot_be_written_is_wrong(command: Command, sandbox
     assert wrong(ended) == ["destination"]
 
 
+def test_a_setting_that_a_load_would_refuse_is_wrong(command: Command, sandbox: Sandbox) -> None:
+    ended = command(sandbox, "--check", **{f"{PREFIX}PER_PAGE": "99999"})
+
+    assert ended.code == 2, ended.err
+    assert wrong(ended) == ["configuration"]
+    assert sandbox.requests == []
+
+
 def test_tables_of_another_clock_are_told_at_the_cursor(command: Command, sandbox: Sandbox) -> None:
     command(sandbox)
     ended = command(sandbox, "--check", "--timezone", "Asia/Tokyo")

@@ -100,7 +100,7 @@ class Run:
             doctor = Doctor(
                 self._name,
                 self._options,
-                lambda: self._make_source(arguments | {"per_page": 1}),
+                lambda: self._make_source(arguments),
                 lambda: self._make_pipeline(folder, NULL_COLLECTOR),
                 findings.tell,
             )

@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that is named first, with the arguments behind it; returns its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     name, rest = "".join(given[:1]), given[1:]
-    if [*given[-1:]] == ["--version"]:
+    if [*given[-1:]] == ["--version"] and {*given[:-1]} <= _COMMANDS.keys():
         print(f"customergauge-source {__version__}")  # noqa: T201 - what was asked for
         return 0
     prog = f"customergauge {name}"

@@ -1,10 +1,10 @@
-"""What a check of configuration and destination finds out; it leaves both as they were."""
+"""What a check of configuration and destination finds out; of the data it changes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, Final
 
 from dlt import Pipeline
@@ -45,7 +45,9 @@ def _found(sections: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 def try_to_write(pipeline: Pipeline) -> bool:
-    """Makes a table in the dataset, and drops it again; the dataset is made if there is none.
+    """Makes a table and drops it again, in the dataset and in that which a merge passes through.
+
+    The datasets are made if there are none.
 
     Returns:
         Whether it was tried: only where the language of the destination is known.
@@ -54,18 +56,24 @@ def try_to_write(pipeline: Pipeline) -> bool:
         return False
     with pipeline.destination_client() as it:
         client: Any = it
-        client.initialize_storage()
-        table = client.sql_client.make_qualified_table_name(f"_dlt_check_{uniq_id(8)}")
-        client.sql_client.execute_sql(f"CREATE TABLE {table} (checked INT)")
-        client.sql_client.execute_sql(f"DROP TABLE {table}")
+        _make_and_drop_a_table(client)
+        with client.with_staging_dataset():
+            _make_and_drop_a_table(client)
     return True
 
 
+def _make_and_drop_a_table(client: Any) -> None:  # noqa: ANN401 - dlt has no name for such a client
+    client.initialize_storage()
+    table = client.sql_client.make_qualified_table_name(f"_dlt_check_{uniq_id(8)}")
+    client.sql_client.execute_sql(f"CREATE TABLE {table} (checked INT)")
+    client.sql_client.execute_sql(f"DROP TABLE {table}")
+
+
 def last_load(pipeline: Pipeline, source: str) -> datetime | None:
-    """Returns when a load of a source was last committed; None if none ever was."""
+    """Returns when a load of a source was last committed, in UTC; None if none ever was."""
     with pipeline.sql_client() as sql, suppress(DatabaseUndefinedRelation):
         table = sql.make_qualified_table_name("_dlt_loads")
         query = f"SELECT max(inserted_at) FROM {table} WHERE status = 0 AND schema_name = %s"  # noqa: S608 - dlt's own
         ((found,),) = sql.execute_sql(query, source) or ((None,),)
-        return found if isinstance(found, datetime) else None
+        return found.astimezone(timezone.utc) if isinstance(found, datetime) else None
     return None

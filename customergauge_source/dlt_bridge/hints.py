@@ -77,7 +77,7 @@ def _of_rows(
 ) -> Iterator[tuple[str, str]]:
     """Yields columns with a hint that says which rows a record replaces, and the hint."""
     for column, hints in columns.items():
-        known = {"primary_key"} if column == resource.key else set()
+        known = {"primary_key", "merge_key"} if column == resource.key else set()
         yield from ((column, hint) for hint in _OF_ROWS if hints.get(hint) and hint not in known)
         if column == resource.key and hints.get("data_type") not in {None, "bigint"}:
             yield column, "data_type"
@@ -139,11 +139,14 @@ def check_neighbours(resource: Resource, pipeline: Pipeline, schema: Schema) -> 
     """
     if not pipeline.config.use_single_dataset:
         return
-    ours = {resource.name, deleted_table(resource.name)}
+    own = (resource.name, deleted_table(resource.name))
     for name in {*pipeline.schemas.list_schemas()} - {schema.name}:  # those of this run, too
-        if shared := ours & pipeline.schemas[name].tables.keys():
+        tables = pipeline.schemas[name].tables
+        if shared := [it for it in tables if it in own or it.startswith(f"{resource.name}__")]:
             raise ConfigurationError(
                 f"The source {name} of this pipeline has a table {min(shared, key=len)}, too, in"
                 f" the dataset {pipeline.dataset_name}: rows of one would replace the other's.",
-                "Load one of the two in a pipeline with another dataset_name.",
+                "Load one of the two in a pipeline with another dataset_name. If pipeline.run("
+                f"source.{resource.name}) has made it: give it source.with_resources("
+                f"{resource.name!r}) instead.",
             )

@@ -1,4 +1,4 @@
-"""dlt 1.31 and Arrow data for nested tables: the one place that knows the obstacle.
+"""dlt and Arrow data for nested tables: the one place that knows the obstacle.
 
 After an extraction dlt adds up its metrics by resource and asks every table that received data
 for `table["resource"]`. A nested table must not have that key (dlt refuses to merge one that

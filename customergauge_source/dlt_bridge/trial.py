@@ -12,6 +12,8 @@ from datetime import timezone
 from typing import Any, Final
 
 import dlt
+from dlt.common.runtime import signals
+from dlt.common.runtime.collector import NULL_COLLECTOR
 
 from customergauge_source.dlt_bridge import extraction
 from customergauge_source.dlt_bridge.catalog import reader_maker
@@ -35,8 +37,10 @@ def merge_a_chain(release: str, remedy: str) -> None:
     try:
         if not _items_left():
             return
-    except Exception as error:  # noqa: BLE001 - whatever dlt makes of it
+    except Exception as error:
         *_, cause = causes_of(error)
+        if isinstance(cause, KeyboardInterrupt):  # as dlt tells of a signal
+            raise
         what = f"{type(cause).__name__}: {' '.join(str(cause).split()):.300}"
     raise ConfigurationError(
         f"{release} does not merge a record together with its lists, as a trial before the first"
@@ -53,10 +57,13 @@ def _items_left() -> int:
             pipelines_dir=folder,
             destination=dlt.destinations.duckdb(f"{folder}/chain.duckdb"),
             dataset_name="trial",
+            progress=NULL_COLLECTOR,
         )
         try:
-            for items in ([{"item": "one"}], []):
-                pipeline.run(_records(items))
+            with signals.intercepted_signals():
+                for items in ([{"item": "one"}], []):
+                    pipeline.run(_records(items))
+                    signals.raise_if_signalled()
             with pipeline.sql_client() as sql:
                 table = sql.make_qualified_table_name("records__items")
                 ((rows,),) = sql.execute_sql(f"SELECT count(*) FROM {table}") or ()  # noqa: S608 - ours
