@@ -38,7 +38,7 @@ sys.dont_write_bytecode = False
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the options that make the longer proofs run."""
     parser.addoption("--round-trips", type=int, default=480, help="generated responses")
-    parser.addoption("--kills", type=int, default=5, help="kills of each crash test")
+    parser.addoption("--kills", type=int, default=3, help="kills of each crash test")
     parser.addoption("--long", action="store_true", help="run the longer proofs, too")
 
 
@@ -46,8 +46,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leaves out the longer proofs, unless they are asked for."""
     if config.getoption("--long"):
         return
-    longer = [item for item in items if item.get_closest_marker("long") is not None]
-    items[:] = [item for item in items if item.get_closest_marker("long") is None]
+    usual, longer = list[pytest.Item](), list[pytest.Item]()
+    sampled = set[str]()
+    for item in items:
+        name = item.nodeid.partition("[")[0]
+        is_longer = item.get_closest_marker("long") is not None or name in sampled
+        (longer if is_longer else usual).append(item)
+        if item.get_closest_marker("sampled") is not None and not is_longer:
+            sampled.add(name)
+    items[:] = usual
     config.hook.pytest_deselected(items=longer)
 
 

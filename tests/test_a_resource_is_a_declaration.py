@@ -166,6 +166,7 @@ def test_its_children_lead_to_their_parents_and_to_their_visit(workdir: Path) ->
         assert led == [(10, 10)], table
 
 
+@pytest.mark.sampled
 @WAYS
 def test_its_second_run_asks_from_the_stored_cursor_alone(
     workdir: Path, run: Callable[[dlt.Pipeline, Any], None]
@@ -274,6 +275,7 @@ def test_include_and_timezone_count_for_it_too(workdir: Path) -> None:
     assert rows(workdir, "SELECT * FROM visits__guests") == []
 
 
+@pytest.mark.sampled
 @WAYS
 def test_it_is_loaded_beside_another_resource(
     workdir: Path, run: Callable[[dlt.Pipeline, Any], None]

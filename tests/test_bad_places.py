@@ -41,6 +41,7 @@ def assert_told(ended: Finished, code: int, *words: str) -> None:
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("program", [LOAD, REPORT], ids=lambda it: it.stem)
 @pytest.mark.parametrize("kind", BROKEN)
 @pytest.mark.parametrize("name", ["config.toml", "secrets.toml"])

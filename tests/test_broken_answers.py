@@ -72,6 +72,7 @@ def test_no_broken_answer_ends_the_feed_quietly_or_is_asked_for_again(kind: str,
         assert re.search(SAYS[kind], str(raised.value))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", at_length(SAYS, short=["html", "cursor-null"]))
 def test_the_pages_before_a_broken_answer_stay_and_the_next_run_completes(
     command: Command, kind: str

@@ -48,6 +48,7 @@ def test_each_checkpoint_commits_data_and_cursor_together(workdir: Path) -> None
         assert differences(file, sandbox.records) == []
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "failing_page_and_every",
     at_length([(1, 2), (2, 2), (5, 2), (6, 4), (7, 1)], short=[(1, 2), (5, 2), (6, 4)]),
@@ -129,6 +130,7 @@ def test_a_script_of_ones_own_loads_in_checkpoints(workdir: Path, sandbox: Sandb
     assert differences(workdir / "mine.duckdb", sandbox.records) == []
 
 
+@pytest.mark.long
 def test_what_a_script_raises_between_checkpoints_costs_nothing(workdir: Path) -> None:
     def fail(_summary: LoadSummary) -> None:
         raise RuntimeError("the script's own")
@@ -145,6 +147,7 @@ def test_what_a_script_raises_between_checkpoints_costs_nothing(workdir: Path) -
         assert differences(workdir / "customergauge.duckdb", sandbox.records) == []
 
 
+@pytest.mark.long
 def test_a_one_off_in_many_packages_warns_once(
     workdir: Path, loaded_sandbox: Sandbox, told: Callable[[], list[str]]
 ) -> None:

@@ -182,6 +182,7 @@ def test_the_days_are_those_of_utc(command: Command, sandbox: Sandbox) -> None:
     assert ended.summary["resources"]["close_loop"]["cursor"] == str(start)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "cut_off",
     at_length(
@@ -229,6 +230,7 @@ def test_a_window_that_was_cut_off_is_read_on_and_no_change_is_missed(
     assert cases(workdir) == served(sandbox)
 
 
+@pytest.mark.long
 def test_the_watermark_is_kept_with_the_data(
     workdir: Path, sandbox: Sandbox, on_day: OnDay
 ) -> None:
@@ -269,6 +271,7 @@ def test_a_case_that_changed_long_before_the_window_is_not_read_again(
     assert cases(workdir) == [*before[:2], served(sandbox)[2]]
 
 
+@pytest.mark.long
 def test_each_credential_has_a_watermark_of_its_own(
     workdir: Path, sandbox: Sandbox, on_day: OnDay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,6 +290,7 @@ def test_each_credential_has_a_watermark_of_its_own(
     assert [case["number_customergauge"] for case in cases(workdir)] == [1, 100]
 
 
+@pytest.mark.long
 def test_a_run_that_was_cut_off_says_that_the_next_one_goes_on(
     command: Command, sandbox: Sandbox
 ) -> None:

@@ -46,6 +46,7 @@ def test_the_summary_tells_rows_cursor_seconds_place_and_a_command_that_runs(
     assert "5 rows" in looked.stdout
 
 
+@pytest.mark.long
 def test_a_second_sandbox_run_finds_no_news_and_more_responses_when_there_are(
     command: Command,
 ) -> None:

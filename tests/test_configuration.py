@@ -108,6 +108,7 @@ def test_everything_can_come_from_the_environment(command: Command, sandbox: San
     assert sandbox.records[5]["number_customergauge"] in loaded(command.file)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("prefix", ["", "SOURCES__", "CUSTOMERGAUGE__"])
 def test_what_is_set_for_somebody_else_has_no_effect(
     command: Command, sandbox: Sandbox, prefix: str
@@ -208,6 +209,7 @@ def test_a_region_leads_to_its_own_two_hosts(command: Command, region: str) -> N
     assert f"https://auth.{region}.customergauge.com/oauth2/token" in ended.err
 
 
+@pytest.mark.long
 def test_the_default_file_is_in_the_working_directory_of_each_run_and_can_be_moved(
     command: Command, sandbox: Sandbox
 ) -> None:
@@ -223,6 +225,7 @@ def test_the_default_file_is_in_the_working_directory_of_each_run_and_can_be_mov
         assert differences(file, sandbox.records) == []
 
 
+@pytest.mark.long
 def test_a_relative_path_is_one_from_where_the_command_runs(
     command: Command, sandbox: Sandbox
 ) -> None:
@@ -250,6 +253,7 @@ def test_the_path_in_the_environment_goes_before_that_in_a_file(
     assert not (command.folder / "a.duckdb").exists()
 
 
+@pytest.mark.long
 def test_a_tilde_is_the_home_folder(command: Command, sandbox: Sandbox) -> None:
     home = command.folder / "home"
     home.mkdir()
@@ -309,6 +313,7 @@ def test_what_stands_in_the_example_file_is_missing(command: Command, sandbox: S
     assert sandbox.requests == []
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("moved", [False, True])
 def test_the_memory_of_duckdb_is_bounded_wherever_its_file_is(
     tmp_path: Path, sandbox: Sandbox, *, moved: bool

@@ -257,6 +257,7 @@ HALF_DONE = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("how", at_length(HALF_DONE, short=list(HALF_DONE)[1:3]))
 def test_nothing_that_a_kill_left_half_done_stops_somebody_elses_pipeline(
     command: Command, how: str
@@ -277,6 +278,7 @@ def test_nothing_that_a_kill_left_half_done_stops_somebody_elses_pipeline(
         assert all_differences(command.file, sandbox) == []
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("moment", at_length([*MOMENTS, *EVENTS], short=[DROPPED]))
 @pytest.mark.parametrize("options", [(), ("--full-refresh",)], ids=["a load", "a full refresh"])
 def test_a_run_that_is_killed_in_a_short_moment_is_completed(

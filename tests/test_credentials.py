@@ -82,6 +82,7 @@ def test_wrong_credentials_end_the_command_with_3_at_the_first_refusal(
     assert "not-the-right-one" not in ended.err + ended.out
 
 
+@pytest.mark.long
 def test_a_second_401_ends_the_command_with_3_and_keeps_what_was_committed(
     command: Command,
 ) -> None:

@@ -21,6 +21,7 @@ def load(folder: Path, sandbox: Sandbox, **arguments: Any) -> list[str | None]:
     return asked_cursors(sandbox)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("empty_cursor", at_length(EMPTY_CURSORS, short=["null", "same"]))
 def test_an_empty_page_never_moves_the_cursor(workdir: Path, empty_cursor: EmptyCursor) -> None:
     with Sandbox(responses=0, empty_cursor=empty_cursor) as sandbox:

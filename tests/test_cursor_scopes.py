@@ -20,6 +20,7 @@ def cgids(sandbox: Sandbox, scores: range) -> list[int]:
     return sorted(r["number_customergauge"] for r in sandbox.records if r["nps"] in scores)
 
 
+@pytest.mark.long
 def test_a_filter_has_a_cursor_of_its_own_and_leaves_the_others_alone(
     workdir: Path, sandbox: Sandbox
 ) -> None:
@@ -48,6 +49,7 @@ def test_a_filter_has_a_cursor_of_its_own_and_leaves_the_others_alone(
     assert load(workdir, sandbox) == [last[range(11)]]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("bound", ["period", "number_customergauge"])
 def test_a_one_off_neither_reads_nor_writes_a_cursor(
     workdir: Path, sandbox: Sandbox, bound: str
@@ -111,6 +113,7 @@ def test_the_stored_state_names_neither_client_id_nor_secret(
     assert sandbox.client_secret not in state
 
 
+@pytest.mark.long
 def test_a_longer_include_is_warned_of_with_its_cure_which_cures(
     workdir: Path, sandbox: Sandbox, told: Callable[[], list[str]]
 ) -> None:
@@ -137,6 +140,7 @@ def test_a_shorter_include_is_no_reason_to_warn(
     assert told() == []
 
 
+@pytest.mark.long
 def test_a_one_off_that_takes_lists_away_says_so(
     workdir: Path, sandbox: Sandbox, told: Callable[[], list[str]]
 ) -> None:

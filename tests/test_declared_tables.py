@@ -134,6 +134,7 @@ def test_what_the_example_response_shows_is_declared_and_nothing_else(workdir: P
     assert differences(load(workdir, EXAMPLE), [EXAMPLE]) == []
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("records", "filled"),
     [
@@ -194,6 +195,7 @@ MOMENTS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("zone", MOMENTS)
 def test_timestamps_are_read_in_the_zone_and_stored_as_utc(workdir: Path, zone: str) -> None:
     """Alike on a page that is all as documented, and on one that is put right by value.

@@ -52,6 +52,7 @@ MISSHAPEN: tuple[Any, ...] = (
 )
 
 
+@pytest.mark.long
 def test_a_digest_is_the_same_whatever_others_on_the_page_are_and_have(account: Sandbox) -> None:
     records = account.records[:30] + [{KEY: n, **it} for n, it in enumerate(STRANGE, start=1)]
     alone: dict[int, int] = {}

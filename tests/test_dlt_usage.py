@@ -78,6 +78,7 @@ def test_no_refresh_goes_with_a_one_off(
     assert len(loaded(workdir / "customergauge.duckdb")) == 300
 
 
+@pytest.mark.sampled
 @pytest.mark.usefixtures("loaded_sandbox")
 @pytest.mark.parametrize("refresh", REFRESHES)
 def test_a_refresh_forgets_data_and_cursor(workdir: Path, refresh: Any) -> None:
@@ -143,6 +144,7 @@ def test_a_map_that_loses_the_key_is_told(
     assert isinstance(explain(raised.value), ConfigurationError)
 
 
+@pytest.mark.long
 def test_a_filter_changes_neither_pages_nor_checkpoints_nor_the_cursor(
     workdir: Path, sandbox: Sandbox
 ) -> None:
@@ -169,6 +171,7 @@ def test_a_filter_changes_neither_pages_nor_checkpoints_nor_the_cursor(
     assert loaded(workdir / "customergauge.duckdb") == [first]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("in_checkpoints", [False, True])
 def test_what_is_rejected_stays_when_a_filter_leaves_nothing_of_its_page(
     workdir: Path, sandbox: Sandbox, *, in_checkpoints: bool
@@ -186,6 +189,7 @@ def test_what_is_rejected_stays_when_a_filter_leaves_nothing_of_its_page(
     assert sorted(rows) == [("no number_customergauge",), ("not an object",)]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("in_checkpoints", [False, True])
 def test_a_source_may_be_used_again_retries_included(
     workdir: Path, sandbox: Sandbox, *, in_checkpoints: bool
@@ -217,6 +221,7 @@ def test_credentials_that_two_sources_share_are_each_sent_to_their_own_host(
     assert differences(workdir / "customergauge.duckdb", sandbox.records) == []
 
 
+@pytest.mark.long
 def test_other_resources_of_the_source_are_read_once(workdir: Path, sandbox: Sandbox) -> None:
     times = []
 

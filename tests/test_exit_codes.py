@@ -113,6 +113,7 @@ def test_a_file_that_is_no_database_ends_with_5(command: Command) -> None:
     assert command.file.read_bytes().startswith(b"these are the minutes")
 
 
+@pytest.mark.long
 def test_a_broken_destination_is_told_by_its_own_words_and_no_traceback(command: Command) -> None:
     with Sandbox(responses=20) as sandbox:
         assert command(sandbox).code == 0

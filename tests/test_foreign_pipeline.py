@@ -112,6 +112,7 @@ def test_a_page_of_which_a_filter_leaves_nothing_moves_the_cursor(
     assert loaded(workdir / "customergauge.duckdb") == []
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("form", ["with_resources", "resource"])
 def test_the_resource_may_be_chosen_or_run_alone(
     workdir: Path, sandbox: Sandbox, form: str
@@ -171,6 +172,7 @@ def test_other_data_in_the_same_pipeline_is_left_alone(workdir: Path, sandbox: S
     assert query(file, "SELECT sku FROM orders__items") == [("a1",)]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("is_loaded", [False, True], ids=["pending", "loaded"])
 def test_an_older_copy_of_the_destination_costs_neither_ours_nor_what_another_source_has_new(
     workdir: Path, sandbox: Sandbox, *, is_loaded: bool
@@ -211,6 +213,7 @@ def test_what_is_pending_in_the_pipeline_is_loaded_first(workdir: Path, sandbox:
     assert query(file, "SELECT sku FROM orders__items ORDER BY sku") == [("a1",), ("a2",)]
 
 
+@pytest.mark.long
 def test_the_pipeline_knows_afterwards_what_was_loaded(workdir: Path, sandbox: Sandbox) -> None:
     pipeline = make_pipeline(workdir)
     load_in_checkpoints(pipeline, make_source(sandbox))

@@ -86,6 +86,7 @@ def test_an_edit_without_redelivery_comes_in_with_a_period_read(
 ORDERS = [(per_page, last_is_full) for per_page in (1, 3, 1000) for last_is_full in (True, False)]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("order", at_length(ORDERS, short=[(1, True), (3, False), (1000, True)]))
 def test_of_a_cgid_that_comes_many_times_in_one_package_the_last_stays_whole(
     workdir: Path, full: dict[str, Any], order: tuple[int, bool]

@@ -132,6 +132,7 @@ def test_a_feed_that_goes_round_ends_with_4_and_what_it_brought_is_loaded(
     assert loaded(command.file) == [*range(1, 1001)]
 
 
+@pytest.mark.long
 def test_a_feed_that_repeats_itself_between_news_is_read_to_its_end() -> None:
     """Ninety-nine times the same, then a record that is new, three times over."""
 

@@ -117,6 +117,7 @@ def moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("include", [None, ["tags", "properties"], ["tags"]])
 def test_of_the_lists_it_asks_for_properties_alone(
     workdir: Path, sandbox: Sandbox, include: list[str] | None
@@ -156,6 +157,7 @@ def test_the_next_run_reads_what_is_new_and_nothing_twice(workdir: Path, sandbox
     assert len(cgids(workdir)) == 61
 
 
+@pytest.mark.long
 def test_each_credential_has_a_cursor_of_its_own(
     workdir: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +174,7 @@ def test_each_credential_has_a_cursor_of_its_own(
     assert load(workdir, sandbox) == [last]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("vanishes", [True, False])
 def test_a_survey_that_is_answered_is_a_response_too_and_an_anti_join_tells_them_apart(
     workdir: Path, sandbox: Sandbox, *, vanishes: bool
@@ -224,6 +227,7 @@ def test_a_one_off_is_refused_by_name_before_anything_is_read(
     assert sandbox.requests == []
 
 
+@pytest.mark.long
 def test_an_outbound_filter_is_not_sent_and_that_is_said(
     command: Command, sandbox: Sandbox
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_parameter_is_sent_as_documented_and_nothing_else(
     assert sorted(first.query) == sorted({"per_page": "1000", **sent}.items() | set(lists))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("include", [[], ["questions"], ["tags", "properties"], list(LISTS)])
 def test_with_asks_for_any_subset_of_the_lists_and_the_tables_of_the_others_stay_empty(
     workdir: Path, sandbox: Sandbox, include: list[str]

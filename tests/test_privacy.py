@@ -117,6 +117,7 @@ def test_the_tables_have_what_the_policy_says_and_all_else_as_it_is(
     assert KEY not in ended.out + ended.err
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("steps", [False, True], ids=["Arrow", "add_map"])
 def test_a_hash_is_the_same_in_each_table_resource_and_run(workdir: Path, *, steps: bool) -> None:
     policy = {"hash": ["email", "note", "questions.answer"], "key": KEY}
@@ -214,6 +215,7 @@ def test_what_is_rejected_keeps_numbers_of_number_fields_alone(workdir: Path) ->
     assert row == (None, None)
 
 
+@pytest.mark.long
 def test_fields_in_an_object_where_text_belongs_are_undeclared_ones(workdir: Path) -> None:
     inner = {"contact": {"first_name": "Ann"}}
     deep: Any = 1
@@ -392,6 +394,7 @@ def test_a_policy_finds_columns_whose_names_are_cut(workdir: Path) -> None:
     assert any("__secondary" in it and "selected" not in it for it in tables)
 
 
+@pytest.mark.long
 def test_entries_that_the_policy_makes_alike_are_not_taken_for_a_feed_that_goes_round(
     workdir: Path,
 ) -> None:
@@ -495,6 +498,7 @@ def test_lists_key_and_environment_go_together_and_digits_stay_a_text(
     assert stored == [(hashed(it["email"], OTHER_KEY), None) for it in records]
 
 
+@pytest.mark.long
 def test_an_empty_variable_hides_no_file_and_a_key_is_a_text(
     workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -531,6 +535,7 @@ def test_a_key_alone_is_told_and_keeps_everything(command: Command, sandbox: San
     assert differences(command.file, sandbox.records) == []
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("mode", [None, "ignore", "evolve"])
 def test_undeclared_fields_are_left_out_unless_it_is_said(
     command: Command, sandbox: Sandbox, mode: str | None
@@ -550,6 +555,7 @@ def test_undeclared_fields_are_left_out_unless_it_is_said(
     assert "Ann" not in ended.err
 
 
+@pytest.mark.long
 def test_a_field_that_was_loaded_before_is_left_out_with_a_policy(
     command: Command, sandbox: Sandbox
 ) -> None:
@@ -601,6 +607,7 @@ TOLD: dict[str, tuple[dict[str, str], dict[str, str]]] = {
 CHANGED = "privacy has changed since responses was loaded"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("change", at_length(REFUSED, short=["one field more", "another question"]))
 def test_what_would_leave_old_values_is_refused_until_a_full_refresh(
     command: Command, sandbox: Sandbox, change: str
@@ -626,6 +633,7 @@ def test_what_would_leave_old_values_is_refused_until_a_full_refresh(
     assert len(query(command.file, "FROM responses")) == 305
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("change", at_length(TOLD, short=["another key", "none"]))
 def test_any_other_change_is_told_once_and_reconciling_carries_it_through(
     command: Command, sandbox: Sandbox, change: str
@@ -651,6 +659,7 @@ def test_any_other_change_is_told_once_and_reconciling_carries_it_through(
     assert query(command.file, "SELECT answer FROM responses__questions ORDER BY ALL") == answers
 
 
+@pytest.mark.long
 def test_a_resource_that_was_never_loaded_and_an_empty_account_take_any_policy(
     command: Command, sandbox: Sandbox
 ) -> None:
@@ -668,6 +677,7 @@ def test_a_resource_that_was_never_loaded_and_an_empty_account_take_any_policy(
         assert (ended.code, "privacy" in ended.err) == (0, False)
 
 
+@pytest.mark.long
 def test_what_was_loaded_undeclared_and_is_named_now_is_refused(
     command: Command, sandbox: Sandbox
 ) -> None:

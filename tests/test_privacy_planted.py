@@ -394,6 +394,7 @@ def test_entries_of_the_close_loop_that_differ_are_different_rows(command: Comma
     assert len({row[2] for row in rows}) == len(entries)
 
 
+@pytest.mark.long
 def test_fields_whose_column_is_known_are_left_out_too(command: Command, tmp_path: Path) -> None:
     known: dict[str, Any] = {"nickname": "x", "people": [{"name": "x"}], "home": {"street": "x"}}
     lists = {"questions": [{"title": "x", "answer": "x", "note": "x"}], "tags": [{"by": "x"}]}
@@ -420,6 +421,7 @@ def test_fields_whose_column_is_known_are_left_out_too(command: Command, tmp_pat
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("unknown", at_length(["ignore", "evolve"], short=["evolve"]))
 def test_a_named_path_is_protected_where_a_resource_does_not_declare_it(
     command: Command, tmp_path: Path, unknown: str
@@ -452,6 +454,7 @@ WAYS = [(way, policy) for way in ("plain", "steps", "broken") for policy in (Tru
 FEW = [("plain", True), ("broken", True), ("broken", False)]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("way_and_policy", at_length(WAYS, short=FEW), ids=str)
 def test_a_trace_tells_nothing(
     command: Command, tmp_path: Path, way_and_policy: tuple[str, bool]
@@ -491,6 +494,7 @@ def whole_policy(what: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", at_length(["HASH", "DROP"], short=["DROP"]))
 def test_a_path_of_an_object_or_a_list_means_all_that_is_in_it(
     command: Command, tmp_path: Path, what: str
@@ -546,6 +550,7 @@ def everything_logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         logger.setLevel(level)
 
 
+@pytest.mark.sampled
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # of answers that were given up
 @pytest.mark.parametrize("policy", ["with a policy", "without"])
 def test_no_error_tells_what_a_broken_answer_holds(

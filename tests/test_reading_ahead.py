@@ -78,6 +78,7 @@ def commits(workdir: Path, sandbox: Sandbox, name: str) -> list[tuple[Any, ...]]
     return seen
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("threads")
 def test_how_far_is_read_ahead_does_not_change_what_is_committed(
     workdir: Path, monkeypatch: pytest.MonkeyPatch
@@ -134,6 +135,7 @@ PHASES: dict[str, tuple[Fault, Callable[[Sandbox], bool]]] = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize(
     "number", at_length([signal.SIGINT, signal.SIGTERM], short=[signal.SIGTERM])

@@ -325,6 +325,7 @@ def test_what_another_credential_loaded_is_left_alone(
     assert differences(command.file, [*account.records, *theirs[1:]]) == []
 
 
+@pytest.mark.long
 def test_what_another_filter_loaded_is_left_alone_and_without_a_filter_all_is_seen(
     command: Command, account: Sandbox
 ) -> None:
@@ -379,6 +380,7 @@ def as_of_an_older_release(file: Path) -> None:
         assert old != schema.version_hash
 
 
+@pytest.mark.long
 def test_rows_of_an_older_release_are_loaded_again_and_those_that_do_not_come_are_told(
     command: Command, account: Sandbox
 ) -> None:
@@ -400,6 +402,7 @@ def test_rows_of_an_older_release_are_loaded_again_and_those_that_do_not_come_ar
     assert (again["renewed"], again["left_alone"]) == (0, 1)
 
 
+@pytest.mark.long
 def test_an_upgrade_while_nothing_is_new_gives_the_tables_their_new_columns(
     command: Command, account: Sandbox
 ) -> None:

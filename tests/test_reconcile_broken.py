@@ -123,6 +123,7 @@ LIES: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("lie", at_length(LIES, short=["the feed ends early", "no CGID is known"]))
 def test_an_api_that_cannot_be_trusted_removes_nothing(
     command: Command, account: Sandbox, lie: str
@@ -148,6 +149,7 @@ def test_an_api_that_cannot_be_trusted_removes_nothing(
         assert noted(command.file) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("responses", at_length([50, 300], short=[50]))
 def test_an_empty_account_empties_no_table(command: Command, responses: int) -> None:
     with Sandbox(responses=responses) as before:
@@ -228,6 +230,7 @@ def befalling(kind: str, page: int) -> list[Fault]:
     return [Fault("401", page=page), Fault(kind, page=2, times=times, retry_after=0)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", at_length([3, PAGES + 3], short=[PAGES + 3]))
 @pytest.mark.parametrize("kind", at_length(KINDS, short=["404"]))
 def test_no_fault_removes_what_is_alive_and_a_later_run_ends_with_the_truth(
@@ -349,6 +352,7 @@ def test_a_table_that_somebody_dropped_is_named(
     assert not account.data_requests
 
 
+@pytest.mark.long
 def test_days_that_begin_elsewhere_and_an_end_that_is_left_out_are_allowed_for(
     command: Command,
 ) -> None:

@@ -44,6 +44,7 @@ def hashed(record: dict[str, Any]) -> dict[str, Any]:
     return record | {"email": email and hashlib.sha256(email.encode()).hexdigest()}
 
 
+@pytest.mark.long
 def test_in_python_a_map_is_applied_and_nothing_changes_twice(
     workdir: Path, command: Command, account: Sandbox
 ) -> None:

@@ -172,6 +172,7 @@ CHOICES: list[Choice] = [
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("choice", at_length(CHOICES, short=CHOICES[:2]))
 def test_what_is_chosen_is_what_plain_python_has_of_those_responses(
     report: Report, account: Made, choice: Choice

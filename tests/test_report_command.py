@@ -194,6 +194,7 @@ def test_without_what_draws_the_charts_it_is_said_how_to_install_it(report: Comm
     assert_refused(report, ended, "pip install 'vl-convert-python", "`report`")
 
 
+@pytest.mark.long
 def test_a_report_that_does_not_fit_leaves_the_old_one(report: Command, loaded: Path) -> None:
     shutil.copyfile(loaded, report.file)
     limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))"

@@ -178,6 +178,7 @@ def test_a_change_is_called_by_its_name(report: Report) -> None:
     assert word("0, 0, 0, 0, 9", "50, 0, 0, 50, 50") == "nothing"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nobody_is_kept_out(report: Report, scheme: Literal["light", "dark"]) -> None:
     report.page.emulate_media(color_scheme=scheme)
@@ -230,6 +231,7 @@ def test_an_empty_account_makes_an_honest_page(browser: Browser, tmp_path: Path)
     assert (report.requests, report.errors, report.violations()) == ([], [], [])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("make", "told", "score"),
     [
@@ -248,6 +250,7 @@ def test_little_data_makes_an_honest_page(
     assert (report.requests, report.errors) == ([], [])
 
 
+@pytest.mark.long
 def test_a_large_account_is_small_and_quick(browser: Browser, tmp_path: Path) -> None:
     report = opened(browser, tmp_path, fake_report.large())
     assert (tmp_path / "report.html").stat().st_size <= 3_000_000

@@ -109,6 +109,7 @@ def test_a_report_is_of_the_days_that_are_named(
     assert report.errors == []
 
 
+@pytest.mark.long
 def test_a_span_without_data_makes_an_honest_page(command: Command, browser: Browser) -> None:
     ended = made(command, "--start-date", "2030-01-01", "--end-date", "2030-12-31")
     report = looked_at(browser, command.folder / OUTPUT)

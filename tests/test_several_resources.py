@@ -54,6 +54,7 @@ def read(summary: dict[str, Any]) -> dict[str, int]:
     return {name: resource["records"] for name, resource in summary["resources"].items()}
 
 
+@pytest.mark.long
 def test_the_command_loads_all_that_it_is_asked_for(command: Command, sandbox: Sandbox) -> None:
     ended = command(sandbox, *ALL, "--per-page", "25", "--json")
 
@@ -72,6 +73,7 @@ def test_the_command_loads_all_that_it_is_asked_for(command: Command, sandbox: S
     assert (read(again)["responses"], read(again)["non_responses"]) == (0, 0)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("options", "setting", "loaded"),
     [
@@ -116,6 +118,7 @@ def _run(pipeline: Any, source: Any) -> None:
     pipeline.run(source)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("run", [load_in_checkpoints, _run])
 def test_with_resources_selects_them_too(
     workdir: Path, sandbox: Sandbox, run: Callable[..., Any]
@@ -128,6 +131,7 @@ def test_with_resources_selects_them_too(
     assert list(make_source(sandbox).selected_resources) == ["responses"]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "refusal", at_length(REFUSALS, short=[*REFUSALS[:3], ("responses", "403")])
 )
@@ -152,6 +156,7 @@ def test_a_resource_that_may_not_be_read_does_not_keep_the_others_from_being_loa
     assert [read(again.summary)[other] for other in with_cursors] == [0] * len(with_cursors)
 
 
+@pytest.mark.long
 def test_a_resource_that_may_be_read_again_is_loaded_from_where_it_stood(
     command: Command, sandbox: Sandbox
 ) -> None:
@@ -197,6 +202,7 @@ def test_the_error_of_a_resource_is_raised_when_the_others_are_loaded(
     assert counts(workdir / FILE, *others) == served(sandbox, *others)
 
 
+@pytest.mark.long
 def test_rejected_records_belong_to_all(command: Command, sandbox: Sandbox) -> None:
     for name, feed in FEEDS.items():
         sandbox.append({"lost by": name}, {"number_customergauge": "x"}, feed=feed)
@@ -280,6 +286,7 @@ def test_check_tells_by_name_what_may_not_be_read(
     assert f"Error: {name}: " in ended.err
 
 
+@pytest.mark.long
 def test_max_pages_counts_for_each(command: Command, sandbox: Sandbox) -> None:
     options = (*ALL, "--per-page", "5", "--max-pages", "1")
     ended = command(sandbox, *options, "--json")

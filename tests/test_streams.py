@@ -75,6 +75,7 @@ def test_streams_that_are_closed_are_not_mistaken_for_files_of_data(tmp_path: Pa
     assert (tmp_path / "streams").read_text("utf-8") == f"{os.devnull} {os.devnull}"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_reader_that_ends_does_not_end_the_load(tmp_path: Path, stream: str) -> None:
     """It ends after the first checkpoint was told; more are told to nobody."""

@@ -39,6 +39,7 @@ def test_a_second_run_stops_at_once_with_6_and_harms_nothing(command: Command) -
         assert differences(command.file, sandbox.records) == []
 
 
+@pytest.mark.long
 def test_of_two_runs_that_start_together_one_works_and_none_harms(command: Command) -> None:
     with Sandbox(responses=200, latency=0.05) as sandbox:
         env = environment(command.folder, sandbox)
@@ -91,6 +92,7 @@ def test_a_duckdb_file_held_open_ends_with_5_names_it_and_can_be_repeated(
         assert differences(command.file, sandbox.records) == []
 
 
+@pytest.mark.long
 def test_a_duckdb_file_taken_in_mid_run_cannot_stop_or_spoil_it(command: Command) -> None:
     with Sandbox(responses=120, latency=0.1) as sandbox:
         running = command.start(sandbox, *OPTIONS)

@@ -81,6 +81,7 @@ def test_each_scalar_is_text_in_its_json_spelling_wherever_it_stands(workdir: Pa
     assert rejected(workdir) == []
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("per_page", at_length([1, 3, 1000], short=[1, 1000]))
 def test_it_stays_one_column_whatever_comes_on_later_pages_and_in_later_runs(
     workdir: Path, per_page: int
@@ -126,6 +127,7 @@ HINTED: dict[str, tuple[str, list[tuple[Any, Any]]]] = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("per_page", [1, 1000])
 def test_a_hinted_column_takes_what_fits_and_the_rest_is_among_the_rejected_values(
     workdir: Path, per_page: int
@@ -183,6 +185,7 @@ def test_a_column_that_was_loaded_with_another_type_keeps_it_without_the_hint(
     assert rejected(workdir) == [(4, "wave", '"abc"'), (5, "wave", '{"deep":[1]}')]
 
 
+@pytest.mark.long
 def test_a_full_refresh_makes_it_text_again(workdir: Path) -> None:
     with Sandbox(records=[{KEY: 1, "wave": 5}]) as sandbox:
         load(workdir, sandbox, hints={"wave": "bigint"})

@@ -68,6 +68,7 @@ def test_ignored_fields_make_nothing_and_warn_once(workdir: Path, command: Comma
     assert query(workdir / FILE, "SELECT email FROM responses ORDER BY ALL") == [*emails, (None,)]
 
 
+@pytest.mark.long
 def test_no_field_is_too_small_to_be_refused_before_its_page(workdir: Path) -> None:
     def load_page_by_page(change: dict[str, Any], unknown_fields: str) -> LoadSummary:
         with Sandbox(records=[record(1), record(2), record(3) | change]) as sandbox:
@@ -87,6 +88,7 @@ def test_no_field_is_too_small_to_be_refused_before_its_page(workdir: Path) -> N
     assert query(workdir / FILE, "SELECT max(wave) FROM responses") == [("5",)]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("setting", ["ignore", "fail"])
 def test_documented_and_older_shapes_are_no_unknown_fields(
     workdir: Path, told: Callable[[], list[str]], setting: str
@@ -105,6 +107,7 @@ def test_documented_and_older_shapes_are_no_unknown_fields(
     assert told() == []
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("per_page", [1, 3])
 def test_of_lists_that_would_be_one_table_none_is_lost(workdir: Path, per_page: int) -> None:
     load(
@@ -122,6 +125,7 @@ def test_of_lists_that_would_be_one_table_none_is_lost(workdir: Path, per_page: 
     assert "waves" in {field.lower() for field, _ in rejected(workdir)}
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("per_page", [1, 100])
 def test_a_field_without_a_name_of_its_own_is_kept_among_the_rejected_values(
     workdir: Path, per_page: int
@@ -157,6 +161,7 @@ def test_a_list_called_rejected_values_is_not_lost(workdir: Path) -> None:
     assert ("rejected_values", '[{"wave":1}]') in rejected(workdir)
 
 
+@pytest.mark.long
 def test_names_too_long_for_a_file_are_shortened(workdir: Path) -> None:
     nested: Any = [{"n": 1}]
     for name in "abcd":
@@ -172,6 +177,7 @@ def test_names_too_long_for_a_file_are_shortened(workdir: Path) -> None:
     assert any(table.startswith("responses__deep__ddd") for table in tables)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {"a": inner}])
 def test_what_is_nested_without_end_is_kept_as_json(
     workdir: Path, wrap: Callable[[Any], Any]
@@ -184,6 +190,7 @@ def test_what_is_nested_without_end_is_kept_as_json(
     assert str(read_back(workdir / FILE).responses[1]).count("core") == 2
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("per_page", [1, 10])
 def test_keys_that_make_one_name_share_a_column_whatever_their_page(
     workdir: Path, per_page: int
@@ -203,6 +210,7 @@ def test_keys_that_make_one_name_share_a_column_whatever_their_page(
     assert field == {"3": "foo_bar", "4": "foo bar"}[value]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("mode", ["ignore", "fail"])
 def test_fields_that_are_there_already_are_not_unknown(workdir: Path, mode: str) -> None:
     known = {"wave": 1, "meta": {"a": 1}, "steps": [1], "tags": [{"label": "a", "weight": 1}]}
@@ -215,6 +223,7 @@ def test_fields_that_are_there_already_are_not_unknown(workdir: Path, mode: str)
     assert query(workdir / FILE, "SELECT count(weight) FROM responses__tags") == [(2,)]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("mode", ["freeze", "discard_row", "discard_value"])
 def test_a_schema_contract_on_tables_holds_for_new_lists(workdir: Path, mode: str) -> None:
     with Sandbox(records=[record(1, steps=[1])]) as sandbox:
@@ -233,6 +242,7 @@ def test_a_schema_contract_on_tables_holds_for_new_lists(workdir: Path, mode: st
     assert query(workdir / FILE, "SELECT count(*) FROM responses__steps") == [(count,)]
 
 
+@pytest.mark.long
 def test_a_schema_that_is_kept_as_yaml_is_read_again_and_may_type_a_column(workdir: Path) -> None:
     folder = workdir / "schemas"
     kept = folder / "customergauge.schema.yaml"

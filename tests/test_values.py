@@ -144,6 +144,7 @@ _LOOKALIKES = st.builds(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=1500, derandomize=True, deadline=None)
 @given(st.one_of(_LOOKALIKES, st.dates().map(str), st.datetimes().map(str)))
 @example("0001-01-01 00:00:00")

@@ -43,6 +43,7 @@ def comments(file: Path, text: str) -> set[tuple[Any, ...]]:
         return {*connection.execute(sql, [text]).fetchall()}
 
 
+@pytest.mark.long
 def test_a_table_of_somebody_else_keeps_its_name_and_no_other_view_from_being_made(
     command: Command, few: Sandbox
 ) -> None:
@@ -83,6 +84,7 @@ def test_an_undeclared_field_does_not_take_the_name_of_a_column_of_ours(
     assert query(command.file, table) == [("gold",)]
 
 
+@pytest.mark.long
 def test_columns_that_were_there_stay_where_they_were(command: Command, few: Sandbox) -> None:
     command(few, "--views")
     before = [row[0] for row in query(command.file, "DESCRIBE responses_wide")]

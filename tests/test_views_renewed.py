@@ -58,6 +58,7 @@ def file(workdir: Path, first_load: Path) -> Path:
     return Path(shutil.copyfile(first_load, workdir / "customergauge.duckdb"))
 
 
+@pytest.mark.long
 def test_views_that_are_made_again_are_the_same(file: Path, small: Sandbox) -> None:
     rows = {view: view_rows(file, view) for view in VIEWS}
     loads = ask(file, "SELECT count(*) FROM _dlt_loads")
@@ -126,6 +127,7 @@ def test_no_view_is_made_of_non_responses_alone(command: Command, small: Sandbox
     assert all(view in ended.out + ended.err for view in VIEWS)
 
 
+@pytest.mark.long
 def test_a_full_refresh_makes_the_views_that_there_were_for_its_clock(
     file: Path, small: Sandbox
 ) -> None:

@@ -116,6 +116,7 @@ def account(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         yield account
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("statements", at_length(TOLD, short=[*LOST][::7] + UNREADABLE[:1]))
 def test_what_is_lacking_or_unreadable_is_told_and_a_full_refresh_leads_out(
     account: Account, statements: str
@@ -132,6 +133,7 @@ def test_what_is_lacking_or_unreadable_is_told_and_a_full_refresh_leads_out(
     assert account.is_right()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("refresh", [False, True])
 @pytest.mark.parametrize("statements", at_length(MADE_AGAIN, short=MADE_AGAIN[:1]))
 def test_what_can_be_made_again_without_loss_is(
@@ -143,6 +145,7 @@ def test_what_can_be_made_again_without_loss_is(
     assert account.is_right()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("statements", at_length(STAGED, short=[*STAGED][:1]))
 def test_a_staging_dataset_that_was_changed_is_named_and_may_be_dropped(
     account: Account, statements: str
@@ -168,6 +171,7 @@ def test_what_no_load_has_made_is_not_said_to_be_lacking(command: Command) -> No
     assert "Error: Step load failed: " in ended.err
 
 
+@pytest.mark.long
 def test_a_full_refresh_makes_the_table_of_rejected_records_again(account: Account) -> None:
     change(account.file, f"DROP TABLE {DATASET}.rejected_records")
 
@@ -176,6 +180,7 @@ def test_a_full_refresh_makes_the_table_of_rejected_records_again(account: Accou
     assert account.is_right()
 
 
+@pytest.mark.long
 def test_a_full_refresh_over_tables_that_dlt_has_forgotten_merges_and_says_so(
     account: Account, full: dict[str, Any], told: Callable[[], list[str]]
 ) -> None:
@@ -193,6 +198,7 @@ def test_a_full_refresh_over_tables_that_dlt_has_forgotten_merges_and_says_so(
     assert any("dlt does not know the tables of responses any more" in it for it in told())
 
 
+@pytest.mark.long
 def test_a_full_refresh_that_is_killed_before_it_begins_is_no_loss(command: Command) -> None:
     with Sandbox(responses=40) as sandbox:
         assert command(sandbox).code == 0
@@ -214,6 +220,7 @@ def test_a_first_full_refresh_drops_nothing_that_is_not_ours(command: Command) -
     assert ("theirs",) in query(command.file, "SELECT id FROM responses")
 
 
+@pytest.mark.long
 def test_a_dropped_table_is_not_made_again_empty_because_a_field_is_new(
     account: Account, full: dict[str, Any]
 ) -> None:
@@ -228,6 +235,7 @@ def test_a_dropped_table_is_not_made_again_empty_because_a_field_is_new(
     assert len(loaded(account.file)) == len(account.sandbox.records)
 
 
+@pytest.mark.long
 def test_what_another_source_appends_is_not_missed_in_the_staging_dataset(
     account: Account,
 ) -> None:
@@ -256,6 +264,7 @@ def test_the_command_names_the_option_that_leads_out(command: Command) -> None:
         assert differences(command.file, sandbox.records) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("limit", at_length([256, 32], short=[32]))
 def test_what_does_not_fit_into_the_memory_of_duckdb_names_the_options_that_load_it(
     command: Command, limit: int

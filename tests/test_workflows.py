@@ -225,6 +225,7 @@ def test_a_summary_that_cannot_be_written_does_not_undo_the_load(
     assert "Warning: The job's summary could not be written" in ended.err
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("secrets", "ends_with", "said"),
     [
@@ -250,6 +251,7 @@ def test_a_log_ends_with_what_the_exit_code_means(
     assert "wrong-and-not-shown" not in log + runner.summary
 
 
+@pytest.mark.long
 def test_what_was_chosen_by_hand_reaches_the_command(tmp_path: Path, sandbox: Sandbox) -> None:
     # A day that would run as a program, were it part of the script.
     touched = tmp_path / "touched"

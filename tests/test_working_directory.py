@@ -89,6 +89,7 @@ def test_a_run_leaves_no_file_but_its_lock(command: Command) -> None:
     assert files == ["customergauge.lock"]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("way", ["the command", "load_in_checkpoints", "pipeline.run"])
 def test_loaded_data_is_in_the_tables_and_nowhere_else(
     command: Command, workdir: Path, way: str
@@ -115,6 +116,7 @@ def test_loaded_data_is_in_the_tables_and_nowhere_else(
     assert {rows_of(command.file, f"{staging}.{table}") for table in TABLES} == {0}
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("options", [(), ("--full-refresh",)], ids=" ".join)
 def test_whatever_lies_in_the_working_directory_is_of_no_account(
     command: Command, options: tuple[str, ...]
@@ -139,6 +141,7 @@ def test_whatever_lies_in_the_working_directory_is_of_no_account(
         assert differences(command.file, sandbox.records) == []
 
 
+@pytest.mark.long
 def test_after_a_stuck_destination_the_next_run_reads_on_from_the_last_commit(
     command: Command,
 ) -> None:
@@ -156,6 +159,7 @@ def test_after_a_stuck_destination_the_next_run_reads_on_from_the_last_commit(
         assert differences(command.file, sandbox.records) == []
 
 
+@pytest.mark.long
 def test_a_full_refresh_gets_a_stuck_destination_going_again(command: Command) -> None:
     with Sandbox(responses=100) as sandbox:
         assert command(sandbox, *OPTIONS, "--max-pages", "2").code == 0
