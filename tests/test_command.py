@@ -158,4 +158,4 @@ def test_another_dataset_may_be_named(command: Command, sandbox: Sandbox) -> Non
 
     assert ended.summary["dataset"] == "elsewhere"
     with duckdb.connect(str(command.file), read_only=True) as connection:
-        assert connection.sql("SELECT count(*) FROM elsewhere.responses").fetchone() == (300,)
+        assert connection.execute("SELECT count(*) FROM elsewhere.responses").fetchone() == (300,)
