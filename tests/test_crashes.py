@@ -223,6 +223,7 @@ def orders_lost(file: Path) -> list[str]:
     return [] if complete else [f"{count} orders with {lines} lines, of {following}"]
 
 
+@pytest.mark.long
 def test_kills_in_somebody_elses_pipeline_lose_neither_theirs_nor_ours(
     command: Command, pace: Pace, case: int
 ) -> None:

@@ -196,6 +196,7 @@ def test_an_older_copy_of_the_destination_costs_neither_ours_nor_what_another_so
     assert query(file, "SELECT sku FROM orders__items ORDER BY sku") == [("a1",), ("a2",)]
 
 
+@pytest.mark.long
 def test_what_is_pending_in_the_pipeline_is_loaded_first(workdir: Path, sandbox: Sandbox) -> None:
     pipeline = make_pipeline(workdir)
     load_in_checkpoints(pipeline, make_source(sandbox, per_page=100), max_pages=1)

@@ -715,6 +715,7 @@ def test_in_a_pipeline_of_ones_own_the_same_is_refused(workdir: Path, sandbox: S
     assert query(file, "SELECT count(*), count(email) FROM responses") == [(305, 0)]
 
 
+@pytest.mark.long
 def test_reconciling_compares_what_the_policy_leaves(command: Command, sandbox: Sandbox) -> None:
     policy = settings(POLICY["hash"], POLICY["drop"])
     assert command(sandbox, *OPTIONS, *ALL, **policy).code == 0

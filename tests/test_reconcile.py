@@ -304,6 +304,7 @@ def test_by_default_a_hundred_of_so_few_may_go(command: Command, account: Sandbo
     assert differences(command.file, account.records) == []
 
 
+@pytest.mark.long
 def test_what_another_credential_loaded_is_left_alone(
     command: Command, account: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -418,6 +419,7 @@ def test_an_upgrade_while_nothing_is_new_gives_the_tables_their_new_columns(
     assert differences(command.file, account.records) == []
 
 
+@pytest.mark.long
 def test_non_responses_and_cases_that_are_gone_do_not_linger(
     command: Command, account: Sandbox
 ) -> None:

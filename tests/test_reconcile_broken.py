@@ -271,6 +271,7 @@ def test_a_kill_at_any_event_leaves_what_the_next_run_completes(
     assert stored_cursor(command.file) == cursor
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_wiped", at_length([True, False], short=[True]))
 @pytest.mark.parametrize("moment", at_length(MOMENTS, short=["noted, and not removed"]))
 def test_a_kill_between_note_and_removal_is_made_good(

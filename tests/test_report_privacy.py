@@ -72,6 +72,7 @@ def test_no_hash_is_shown_and_the_page_says_why(
     assert report.errors == []
 
 
+@pytest.mark.long
 def test_comments_that_are_dropped_are_not_shown_and_the_page_says_why(
     fork_server: subprocess.Popen[str], tmp_path: Path, browser: Browser
 ) -> None:

@@ -183,6 +183,7 @@ def declared() -> Iterator[tuple[str, Shape]]:
         yield deleted_table(resource.name), DELETED_RECORDS
 
 
+@pytest.mark.long
 def test_an_empty_account_has_every_view_and_no_row(tmp_path: Path) -> None:
     with Sandbox(responses=0) as nothing:
         made = load_here(tmp_path, nothing).views or []
@@ -210,6 +211,7 @@ def test_an_account_without_a_single_score_has_no_figure_and_no_error(
     assert ask(file, "SELECT DISTINCT nps_portal FROM nps_by_month") == [(0,)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("more", at_length([100, 1000], short=[100]))
 def test_segments_of_any_name_and_number_are_columns_each_of_its_own(
     tmp_path: Path, more: int

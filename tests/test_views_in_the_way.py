@@ -61,6 +61,7 @@ def test_a_table_of_somebody_else_keeps_its_name_and_no_other_view_from_being_ma
     assert query(command.file, "FROM nps_by_month") == [("theirs",)]
 
 
+@pytest.mark.long
 def test_a_view_of_somebody_else_is_left_alone_unless_views_are_asked_for(
     command: Command, few: Sandbox
 ) -> None:

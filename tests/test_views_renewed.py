@@ -70,6 +70,7 @@ def test_views_that_are_made_again_are_the_same(file: Path, small: Sandbox) -> N
     assert wrong(file, rows) == []
 
 
+@pytest.mark.long
 def test_views_follow_what_is_loaded_and_have_new_columns_once_a_reconciliation_makes_them_again(
     file: Path, small: Sandbox
 ) -> None:
