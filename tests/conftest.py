@@ -38,7 +38,7 @@ sys.dont_write_bytecode = False
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the options that make the longer proofs run."""
     parser.addoption("--round-trips", type=int, default=480, help="generated responses")
-    parser.addoption("--kills", type=int, default=3, help="kills of each crash test")
+    parser.addoption("--kills", type=int, default=2, help="kills of each crash test")
     parser.addoption("--long", action="store_true", help="run the longer proofs, too")
 
 

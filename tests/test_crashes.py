@@ -258,7 +258,7 @@ HALF_DONE = {
 }
 
 
-@pytest.mark.sampled
+@pytest.mark.long
 @pytest.mark.parametrize("how", at_length(HALF_DONE, short=list(HALF_DONE)[1:3]))
 def test_nothing_that_a_kill_left_half_done_stops_somebody_elses_pipeline(
     command: Command, how: str

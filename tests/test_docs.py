@@ -358,7 +358,6 @@ def passed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return names
 
 
-@pytest.mark.sampled
 @pytest.mark.parametrize("way", [TAGS, START_DATE])
 def test_a_way_passes_its_functions_in_their_order(passed: list[str], way: str) -> None:
     assert steps(way)

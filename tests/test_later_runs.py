@@ -104,6 +104,7 @@ def test_of_a_cgid_that_comes_many_times_in_one_package_the_last_stays_whole(
     assert differences(workdir / "customergauge.duckdb", records) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("apart", at_length(["dataset", "file"], short=["dataset"]))
 def test_places_that_are_loaded_in_turn_each_get_everything(command: Command, apart: str) -> None:
     other = command.folder / "other.duckdb"

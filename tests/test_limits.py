@@ -114,6 +114,7 @@ def test_the_usual_limit_is_a_quarter_of_a_gibibyte() -> None:
         read(running)
 
 
+@pytest.mark.long
 def test_a_feed_that_goes_round_ends_with_4_and_what_it_brought_is_loaded(
     command: Command,
 ) -> None:

@@ -16,13 +16,9 @@ EACH = at_length(_OF_SCENARIO, short=[*_ENGINES, "bigquery"])
 """For the scenario, and for what is asked of the tables: BigQuery is its first emulator."""
 
 of_each_loaded_often = pytest.mark.parametrize(
-    "running_warehouse",
-    at_length(WAREHOUSES, short=["postgres", "snowflake", "bqemulator"]),
-    indirect=True,
+    "running_warehouse", at_length(WAREHOUSES, short=["postgres", "snowflake"]), indirect=True
 )
-"""For tests of many load packages: usually without DuckLake, which merges as DuckDB does. BigQuery
-is its second emulator, which takes a third of the time for each, and whose reports of failure are
-tested in the same run. With `--long` it is both."""
+"""For tests of many load packages: usually where they are quick. DuckLake merges as DuckDB does."""
 
 of_the_quickest = pytest.mark.parametrize(
     "running_warehouse", at_length(_OF_SCENARIO, short=["postgres"]), indirect=True

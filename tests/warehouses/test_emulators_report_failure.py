@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.warehouses.target import Target
 
 # The others are no emulators: between dlt and them nothing is ours.
-_EMULATORS = ["bigquery", "snowflake", "bqemulator"]
+_EMULATORS = ["bigquery", "snowflake"]
 pytestmark = [
     pytest.mark.parametrize(
         "running_warehouse", at_length(WAREHOUSES, short=_EMULATORS), indirect=True

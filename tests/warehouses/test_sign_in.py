@@ -39,7 +39,7 @@ def workload_identity(folder: Path, project: str, token_uri: str) -> str:
 
 
 # The client signs in, whichever emulator is behind it.
-@pytest.mark.parametrize("running_warehouse", ["bqemulator"], indirect=True)
+@pytest.mark.parametrize("running_warehouse", ["bigquery"], indirect=True)
 @pytest.mark.parametrize("make", [key_file, workload_identity])
 def test_bigquery_signs_in_with_the_default_credentials(
     command: Command,
