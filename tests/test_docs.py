@@ -72,7 +72,7 @@ NOT_RUN = {
     "pip install 'dlt[postgres]'": NETWORK,
     "pip install 'dlt[ducklake]' 'duckdb<2'": NETWORK,
     "pip install dagster-dlt dagster-webserver": NETWORK,
-    "dagster dev -f pipelines/dagster_definitions.py": ".ci/run dagster runs what it starts",
+    "dagster dev -f pipelines/dagster_definitions.py": ".ci/run orchestrators runs what it starts",
     f"{COMMAND} --destination bigquery": ACCOUNT,
     f"{COMMAND} --destination bigquery --check": ACCOUNT,
     f"{COMMAND} --destination snowflake": ACCOUNT,

@@ -29,7 +29,7 @@ REQUIRED = "CUSTOMERGAUGE_REQUIRE_AIRFLOW"
 if importlib.util.find_spec("airflow") is None:
     if os.environ.get(REQUIRED) == "1":
         pytest.fail("Airflow is not installed.", pytrace=False)
-    pytest.skip("Airflow is not installed: `bash .ci/run airflow`", allow_module_level=True)
+    pytest.skip("Airflow is not installed: `bash .ci/run orchestrators`", allow_module_level=True)
 
 KEY = "number_customergauge"
 WRONG = "wrong-secret-3f9c"

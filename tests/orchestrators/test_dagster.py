@@ -1,7 +1,7 @@
 """The file for Dagster, run by Dagster: against a sandbox, into DuckDB.
 
-Without Dagster the tests are skipped; `.ci/run dagster` sets `CUSTOMERGAUGE_REQUIRE_DAGSTER=1`, and
-they fail.
+Without Dagster the tests are skipped; the stage `orchestrators` of `.ci/run` sets
+`CUSTOMERGAUGE_REQUIRE_DAGSTER=1`, and they fail.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.support import asked_cursors, query
 from tests.truth import differences
 
 if os.environ.get("CUSTOMERGAUGE_REQUIRE_DAGSTER") != "1":
-    pytest.importorskip("dagster_dlt", reason="needs Dagster: bash .ci/run dagster")
+    pytest.importorskip("dagster_dlt", reason="needs Dagster: bash .ci/run orchestrators")
 
 from dagster import DagsterInvalidConfigError, ScheduleDefinition, build_schedule_context
 
