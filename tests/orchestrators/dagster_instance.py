@@ -139,7 +139,7 @@ class Deployment:
                 yield
             finally:
                 for process in reversed(started):
-                    process.terminate()
+                    process.kill()  # when asked to end, a code server waits as long as it likes
                     process.wait(30)
 
     def launch(self, job: str) -> str:
