@@ -157,6 +157,7 @@ DROPS = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "what", [pytest.param(it, marks=[] if it == "responses" else pytest.mark.long) for it in DROPS]
 )

@@ -19,6 +19,7 @@ REFRESHES = ("drop_sources", "drop_resources", "drop_data")
 FORMATS = ("jsonl", "insert_values", "parquet")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("at_once", [False, True], ids=["one after another", "at once"])
 def test_three_sources_are_loaded_again_and_again(
     workdir: Path, small: Sandbox, beside: Others, *, at_once: bool

@@ -92,6 +92,7 @@ def test_hints_that_say_what_a_column_holds_are_taken(workdir: Path, sandbox: Sa
     assert described["nps"].startswith("DECIMAL")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "naming", at_length(["duck_case", "sql_cs_v1", "sql_ci_v1"], short=["sql_cs_v1"])
 )

@@ -72,6 +72,7 @@ def test_two_accounts_under_names_of_their_own_go_into_two_datasets(
         assert make_pipeline(workdir, "emea").default_schema_name == "emea"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("at_once", [False, True], ids=["one after another", "at once"])
 def test_two_sources_that_would_share_tables_are_refused(
     workdir: Path, small: Sandbox, *, at_once: bool
