@@ -124,7 +124,7 @@ def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
     query = f"SELECT * FROM {dataset}.{next(iter(summary.resources))} LIMIT 5"  # noqa: S608 - shown
     if file is not None:
         path = json.dumps(file, ensure_ascii=False)
-        look = f'duckdb.connect({path}, read_only=True).sql("{query}").show()'
+        look = f'it = duckdb.connect({path}, read_only=True); it.sql("{query}").show()'
         query = f"python -c {shlex.quote(f'import duckdb; {look}')}"
     yield f"look at it: {query}"
 
