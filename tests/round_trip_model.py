@@ -62,7 +62,13 @@ def _replaced(value: Json) -> Json:
     if isinstance(value, list):
         return [_replaced(item) for item in value]
     if isinstance(value, dict):
-        return {_replaced(key): _replaced(item) for key, item in value.items()}
+        found: dict[str, Json] = {}
+        for key, item in value.items():
+            name = str(_replaced(key))
+            while name in found:  # two that differ in such characters alone stay two
+                name += "\ufffd"
+            found[name] = _replaced(item)
+        return found
     return value
 
 
