@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 __version__ = "0.2.0"
+RELEASE: Final = f"customergauge-source {__version__}"
+"""Name and version, as commands tell them."""
 
 REGIONS: Final = ("eu", "us", "au")
 """Where CustomerGauge hosts accounts (GET Responses, v7: "Host Region")."""

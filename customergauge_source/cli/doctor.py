@@ -22,7 +22,7 @@ from customergauge_source.dlt_bridge.writing import check_dialect
 from customergauge_source.exceptions import ApiUnavailableError, CustomerGaugeError
 from customergauge_source.load.explain import told_as_ours
 from customergauge_source.reading import ResourceReader
-from customergauge_source.settings import __version__
+from customergauge_source.settings import RELEASE
 
 _PACKAGES: Final = ("dlt", "duckdb", "pyarrow", "sqlglot")
 
@@ -88,8 +88,7 @@ class Doctor:
     def _versions(self) -> str:
         check_dlt()
         installed = [f"{name} {version(name)}" for name in _PACKAGES]
-        ours = f"customergauge-source {__version__}"
-        return ", ".join([ours, *installed, f"Python {python_version()}"])
+        return ", ".join([RELEASE, *installed, f"Python {python_version()}"])
 
     def _working_folder(self) -> str:
         return f"{working_dir.try_to_write()} can be written"

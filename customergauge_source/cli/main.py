@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from customergauge_source.cli import outcome
-from customergauge_source.settings import __version__
+from customergauge_source.settings import RELEASE
 
 _COMMANDS = {
     "load": "load an account into a warehouse",
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     name, rest = "".join(given[:1]), given[1:]
     if [*given[-1:]] == ["--version"] and {*given[:-1]} <= _COMMANDS.keys():
-        print(f"customergauge-source {__version__}")  # noqa: T201 - what was asked for
+        print(RELEASE)  # noqa: T201 - what was asked for
         return 0
     prog = f"customergauge {name}"
     if name == "load":

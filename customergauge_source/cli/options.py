@@ -14,8 +14,8 @@ from customergauge_source.settings import (
     CHECKPOINT_PAGES,
     PERIOD_FIELDS,
     REGIONS,
+    RELEASE,
     UNKNOWN_FIELDS,
-    __version__,
 )
 
 _DESCRIPTION = """\
@@ -32,7 +32,6 @@ exit codes:
 """
 MOST_DAYS = 36_500
 PROG = "python pipelines/load.py"
-VERSION = f"customergauge-source {__version__}"
 _NAMES = ", ".join(resource.name for resource in RESOURCES)
 _LISTS = ", ".join(dict.fromkeys(name for resource in RESOURCES for name in resource.include))
 
@@ -96,7 +95,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **arguments: Any) -> None:  # noqa: ANN401 - those of argparse
         super().__init__(**arguments)
-        self.add_argument("--version", action="version", version=VERSION)
+        self.add_argument("--version", action="version", version=RELEASE)
 
     def error(self, message: str) -> NoReturn:
         """Ends the process with code 2."""
