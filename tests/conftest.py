@@ -43,7 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out the longer proofs, unless they are asked for."""
+    """Lets the slowest begin first, and leaves out the longer proofs unless they are asked for."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
     if config.getoption("--long"):
         return
     usual, longer = list[pytest.Item](), list[pytest.Item]()
