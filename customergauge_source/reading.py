@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
+from dlt import Pipeline
 from dlt.common.schema import Schema
 from dlt.extract import DltResource
 
@@ -17,8 +18,9 @@ from customergauge_source.api.client import CustomerGaugeClient
 from customergauge_source.api.page import Decoder, Page
 from customergauge_source.api.read_ahead import Feed
 from customergauge_source.api.reread import Confirmation, Reread
-from customergauge_source.dlt_bridge import extraction, memory
+from customergauge_source.dlt_bridge import extraction, memory, whole_files
 from customergauge_source.dlt_bridge.catalog import barred_columns, reader_maker
+from customergauge_source.dlt_bridge.keeping import HISTORY, Keeping, decide
 from customergauge_source.dlt_bridge.refusals import check_pipeline, check_steps
 from customergauge_source.dlt_bridge.tables_step import TablesStep
 from customergauge_source.exceptions import ApiError, ConfigurationError, TokenRefusedError
@@ -47,6 +49,8 @@ class ResourceReader:
     Attributes:
         connect: Opens a client, which is told how to decode pages.
         query: What to ask for; the resource takes its part of it.
+        history: Whether every version of a record is kept; None if the destination decides.
+        table_format: Format of the tables, as dlt calls it; None for the destination's own.
     """
 
     resource: Resource
@@ -56,6 +60,8 @@ class ResourceReader:
     timezone: str
     unknown_fields: str
     privacy: Privacy | None = None
+    history: bool | None = None
+    table_format: str | None = None
 
     def __post_init__(self) -> None:
         """Makes the last step of the resource's pipe."""
@@ -162,12 +168,14 @@ class ResourceReader:
     def _read(self) -> Iterator[Any]:
         """Yields the pages of one load package."""
         self.check_query(full_refresh=extraction.drops_data())
-        check_pipeline(self.resource)
+        keeping = self.keeping(extraction.active_pipeline())
+        check_pipeline(self.resource, keeping)
+        whole_files.use(extraction.active_pipeline())
         steps = check_steps(self.resource.name, in_packages=self._package_pages is not None)
         if 0 in steps.limits:
             return
         state = dlt.current.resource_state()
-        self.check_state(state, dlt.current.source_schema())
+        self.check_state(state, dlt.current.source_schema(), keeping)
         if self._reread is None:
             query = self.resource.part_of(self.query)
             position = self.resource.position(state, self.client_id, query)
@@ -176,7 +184,7 @@ class ResourceReader:
             position = Position(state, self.client_id, query, is_kept=False)
         clock, policy = zone(self.timezone), self._policy
         make_reader = reader_maker(self.resource, clock, self.unknown_fields, policy)
-        is_new = self._step.begin(make_reader, position.scope)
+        is_new = self._step.begin(make_reader, position.scope, keeping)
         counts = extraction.metrics()
         counts |= {"pages": 0, "rejected": 0, "cursor": position.told, "caught_up": False}
         if self._feed is None:  # the first package of a run
@@ -190,7 +198,7 @@ class ResourceReader:
         for pages in feed.pages(after, at_once, self._package_pages):
             # Ahead of the yield: behind it a limit would not let the cursor move.
             position.move(pages[-1].cursor)
-            self._note_how(state)
+            self._note_how(state, keeping)
             counts["cursor"] = position.told
             counts["pages"] += len(pages)
             collector.update("pages", inc=len(pages))
@@ -235,12 +243,26 @@ class ResourceReader:
         """Returns what the records of a query are loaded with: the credential and the filter."""
         return scope_of(self.client_id, query)
 
-    def check_state(self, state: Mapping[str, Any], schema: Schema | None) -> None:
+    def keeping(self, pipeline: Pipeline | None) -> Keeping:
+        """Returns how records are kept in a pipeline's destination.
+
+        Raises:
+            ConfigurationError: They cannot be kept there as it is set.
+        """
+        extracted = extraction.current_resource()
+        hinted = extracted.compute_table_schema().get("table_format") if extracted else None
+        table_format = self.table_format or hinted
+        return decide(pipeline, history=self.history, table_format=table_format)
+
+    def check_state(
+        self, state: Mapping[str, Any], schema: Schema | None, keeping: Keeping
+    ) -> None:
         """Checks that what is loaded now can stand beside what was loaded before.
 
         Args:
             state: The resource's state.
             schema: The source's schema, with the tables that there are; None if there are none.
+            keeping: How records are kept now.
 
         Raises:
             ConfigurationError: It cannot.
@@ -253,6 +275,8 @@ class ResourceReader:
                 f"Set timezone to {before}; or load everything again with --full-refresh"
                 " (full_refresh=True).",
             )
+        if _is_loaded(state):
+            keeping.check_state(self.resource.name, history=bool(state.get(HISTORY)))
         if self._policy is None:
             return
         known: Mapping[str, Any] = state.get(_PRIVACY) or {}
@@ -268,9 +292,11 @@ class ResourceReader:
                 " or take it out of privacy.",
             )
 
-    def _note_how(self, state: MutableMapping[str, Any]) -> None:
+    def _note_how(self, state: MutableMapping[str, Any], keeping: Keeping) -> None:
         """Notes how records are read that are loaded now, and which package carries them."""
         state[_ZONE] = self.timezone
+        if keeping.history:
+            state[HISTORY] = True
         if self._policy or _PRIVACY in state:
             state[_PRIVACY] = self._policy and self._policy.as_state()
         if self._reread is None:  # which leaves a state as it was

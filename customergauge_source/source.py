@@ -30,6 +30,7 @@ logger = logging.getLogger("customergauge_source")
 
 _LISTS: Final = ("resources", "include")
 _NUMBERS: Final = ("per_page", "number_customergauge", "max_answer_bytes")
+_SWITCHES: Final = ("history",)
 _SECTIONS: Final = ("credentials", "privacy")
 _POLICY: Final = ("hash", "drop", "key")
 _QUERY: Final = [field.name for field in fields(Query)]
@@ -58,6 +59,8 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
     timezone: str | None = None,
     unknown_fields: str | None = None,
     privacy: Mapping[str, Any] | None = None,
+    history: bool | None = None,
+    table_format: str | None = None,
     max_answer_bytes: int | None = None,
 ) -> Iterator[DltResource]:
     """The sync API of a CustomerGauge account: responses, non-responses, close-loop cases.
@@ -88,6 +91,10 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
         privacy: What becomes of personal data before anything is written: `hash` and `drop`, lists
             of paths as the API spells them, and `key`, the key of the hashes (HMAC-SHA256), 32
             characters or more. By default everything is kept.
+        history: Whether every version of a record is appended, instead of merged: a lake of files
+            keeps a history, and nothing else; an SQL destination does if it is asked to.
+        table_format: Format of the tables in a lake of files: `delta` or `iceberg`; by default they
+            are plain Parquet.
         max_answer_bytes: How large an answer may be, decoded; by default 256 MiB, a hundred times
             a page of 1,000 records.
 
@@ -101,7 +108,7 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
     arguments = {name: it for name, it in locals().items() if name not in _SECTIONS}
     check_dlt()
     settings.keep_no_data()
-    given = settings.fill_in(arguments, lists=_LISTS, numbers=_NUMBERS)
+    given = settings.fill_in(arguments, lists=_LISTS, numbers=_NUMBERS, switches=_SWITCHES)
     for name in _LISTS:
         if isinstance(given[name], str):
             raise not_allowed(name, given[name], 'a list, such as ["…", "…"]')
@@ -133,8 +140,9 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
         connected_app,
         max_bytes,
     )
+    kept = (given["history"], given["table_format"])
     for resource in dict.fromkeys([*RESOURCES, *asked]):
-        reader = ResourceReader(resource, connect, client_id, query, clock, mode, policy)
+        reader = ResourceReader(resource, connect, client_id, query, clock, mode, policy, *kept)
         yield reader.as_dlt_resource(selected=resource in asked)
 
 

@@ -40,6 +40,8 @@ ELSEWHERE = {
     "END_DATE": "2001-01-02",
     "TIMEZONE": "Asia/Tokyo",
     "UNKNOWN_FIELDS": "fail",
+    "HISTORY": "true",
+    "TABLE_FORMAT": "delta",
     "MAX_ANSWER_BYTES": "1",
     "PRIVACY": '{"drop": ["nps"]}',
     "PRIVACY__DROP": '["nps"]',

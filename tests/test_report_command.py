@@ -149,7 +149,7 @@ def test_a_report_replaces_an_old_one_and_who_may_read_it_stays_as_it_was(
         (("--start-date", "2026-02-01", "--end-date", "2026-01-31"), "later than"),
         (("--start-date", "2026-02-30"), "--start-date"),
         (("--end-date", "yesterday"), "--end-date"),
-        (("--destination", "filesystem"), "filesystem"),
+        (("--destination", "filesystem"), "bucket_url"),
         (("--destination", "sqlalchemy"), "Views cannot be made in sqlalchemy"),
         (("--destination", "nonsense"), "no such destination"),
         (("--views",), "unrecognized arguments"),

@@ -16,6 +16,7 @@ from customergauge_source.cli import outcome
 from customergauge_source.cli.options import Options
 from customergauge_source.dlt_bridge import health, memory, working_dir
 from customergauge_source.dlt_bridge.known import check_dlt
+from customergauge_source.dlt_bridge.refusals import check_destination
 from customergauge_source.dlt_bridge.settings import is_set
 from customergauge_source.dlt_bridge.tables_step import owner_of
 from customergauge_source.dlt_bridge.writing import check_dialect
@@ -135,6 +136,8 @@ class Doctor:
 
     def _destination(self) -> str:
         pipeline = self.pipeline = self._make_pipeline()
+        for reader in self._readers.values():
+            check_destination(pipeline, reader.keeping(pipeline))
         if self._options.views or is_set(self._source, "views"):
             check_dialect(pipeline)
         self._states = memory.go_on_from_destination(pipeline, self._source)
@@ -148,7 +151,8 @@ class Doctor:
 
     def _cursor(self, name: str, reader: ResourceReader) -> str:
         state = self._states.get(name, {})
-        reader.check_state(state, self.pipeline.schemas.get(self._source))
+        keeping = reader.keeping(self.pipeline)
+        reader.check_state(state, self.pipeline.schemas.get(self._source), keeping)
         reader.warn_of_policy(state)
         cursor = reader.cursor_in(state)
         return "none: the next load reads everything" if cursor is None else f"{cursor}"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from dlt.common.runtime.collector_base import Collector
 
 NAME = "customergauge"
+LAYOUT = "{table_name}/{YYYY}-{MM}/{load_id}.{file_id}.{ext}"
+"""Of a lake: folders that stay few, with files of which each says which load it is of."""
 
 
 def name_of(*, is_sandbox: bool) -> str:
@@ -43,6 +45,7 @@ def make_pipeline(place: Place, folder: str, progress: Collector) -> Pipeline:
     """Returns the pipeline, whose working directory lies in a folder."""
     import dlt
 
+    from customergauge_source.dlt_bridge.keeping import is_lake
     from customergauge_source.dlt_bridge.refusals import check_destination
 
     name = name_of(is_sandbox=place.is_sandbox)
@@ -57,7 +60,17 @@ def make_pipeline(place: Place, folder: str, progress: Collector) -> Pipeline:
         progress=progress,
     )
     check_destination(pipeline)
+    if is_lake(pipeline):
+        _lay_out(pipeline.destination.destination_name)
     return pipeline
+
+
+def _lay_out(destination: str) -> None:
+    """Gives the files of each month of loads a folder of a lake, unless the configuration does."""
+    import dlt
+
+    if dlt.config.get(place := f"destination.{destination}.layout") is None:
+        os.environ[place.replace(".", "__").upper()] = LAYOUT
 
 
 def _duckdb(name: str, it: Place) -> Any:  # noqa: ANN401 - dlt's destinations have no base

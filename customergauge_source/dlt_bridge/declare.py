@@ -10,6 +10,7 @@ from dlt.common.schema.typing import TPartialTableSchema
 from dlt.extract import DltResource
 
 from customergauge_source.dlt_bridge import extraction
+from customergauge_source.dlt_bridge.keeping import Keeping
 from customergauge_source.resources.resource import Resource
 from customergauge_source.tables.shape import (
     DELETED,
@@ -26,12 +27,6 @@ from customergauge_source.tables.shape import (
 
 REJECTED_RECORDS_TABLE: Final = "rejected_records"
 
-_ROW_KEY: Final = {"data_type": "text", "nullable": False, "unique": True, "row_key": True}
-_ROOT_COLUMNS: Final[Mapping[str, dict[str, Any]]] = {
-    "_dlt_load_id": {"data_type": "text", "nullable": False},
-    # Row ids sort in the order of arrival: of two versions in one package the later one stays.
-    "_dlt_id": {**_ROW_KEY, "dedup_sort": "desc"},
-}
 # What reconciling needs to know of each record.
 _OWN_COLUMNS: Final[Mapping[str, dict[str, Any]]] = {
     DIGEST: {
@@ -44,6 +39,8 @@ _OWN_COLUMNS: Final[Mapping[str, dict[str, Any]]] = {
         "nullable": True,
         "description": "What it was read with: hash of the client id, and the outbound filter.",
     },
+}
+_REMOVAL: Final[Mapping[str, dict[str, Any]]] = {
     DELETED: {
         "data_type": "bool",
         "nullable": True,
@@ -55,31 +52,31 @@ _NESTED_COLUMNS: Final[Mapping[str, dict[str, Any]]] = {
     "_dlt_root_id": {"data_type": "text", "nullable": False, "root_key": True},
     "_dlt_parent_id": {"data_type": "text", "nullable": False, "parent_key": True},
     "_dlt_list_idx": {"data_type": "bigint", "nullable": False},
-    "_dlt_id": _ROW_KEY,
 }
 
 
-def declare(schema: Schema, resource: Resource) -> Iterator[tuple[str, str]]:
+def declare(schema: Schema, resource: Resource, keeping: Keeping) -> Iterator[tuple[str, str]]:
     """Puts the tables of a resource into the schema under extraction, typed and described.
 
     Yields:
         Name and parent of each table that the resource fills as it is read, those of undeclared
         lists included.
     """
-    root = {
-        "resource": resource.name,
-        "write_disposition": "merge",
-        "file_format": extraction.file_format(),
-    }
-    columns = {**_columns(resource.record), **_ROOT_COLUMNS, **_OWN_COLUMNS}
-    columns[resource.key] |= {"nullable": False, "primary_key": True}
+    root = {"resource": resource.name, "file_format": extraction.file_format()}
+    columns = {**_columns(resource.record), **keeping.keys(nested=False), **_OWN_COLUMNS}
+    if not keeping.history:
+        columns |= _REMOVAL
+    columns[resource.key] |= {"nullable": False, **keeping.key()}
     layout = _layout(resource.key, resource.record.description, resource.partition)
-    _update(schema, resource.name, columns, resource.record, {**root, **layout})
+    hints = {**root, **keeping.table(resource.key), **layout}
+    _update(schema, resource.name, columns, resource.record, hints)
     rejected_values = (rejected_values_table(resource.name), resource.name, REJECTED_VALUES)
     for name, parent, shape in [*resource.record.tables(resource.name), rejected_values]:
         if parent:
-            declare_nested(schema, resource, name, parent, shape)
-    beside = {**_ROOT_COLUMNS, "_dlt_id": {**_ROOT_COLUMNS["_dlt_id"], "primary_key": True}}
+            declare_nested(schema, resource, keeping, name, parent, shape)
+    root |= keeping.table("_dlt_id")
+    beside = keeping.keys(nested=False)
+    beside["_dlt_id"] |= keeping.key()
     columns = {resource.key: _key_column(resource), **_columns(DELETED_RECORDS), **beside}
     _update(schema, deleted_table(resource.name), columns, DELETED_RECORDS, root)
     yield deleted_table(resource.name), ""
@@ -94,16 +91,22 @@ def declare(schema: Schema, resource: Resource) -> Iterator[tuple[str, str]]:
             yield name, found[name]
 
 
-def declare_nested(
-    schema: Schema, resource: Resource, name: str, parent: str, shape: Shape = OPEN
+def declare_nested(  # noqa: PLR0913, PLR0917 - a table of a resource, at its place
+    schema: Schema,
+    resource: Resource,
+    keeping: Keeping,
+    name: str,
+    parent: str,
+    shape: Shape = OPEN,
 ) -> None:
     """Puts a nested table into a schema; the columns of an undeclared list come with the data."""
     columns = {**_columns(shape), resource.key: _key_column(resource), **_NESTED_COLUMNS}
+    columns |= keeping.keys(nested=True)
     layout = _layout(resource.key, shape.description)
     _update(schema, name, columns, shape, {"parent": parent, **layout})
 
 
-def declare_variant(extracted: DltResource, name: str, parent: str) -> None:
+def declare_variant(extracted: DltResource, keeping: Keeping, name: str, parent: str) -> None:
     """Tells dlt of a table beside the resource's own, before its first data is sent.
 
     The columns are in the schema already; here they are emptied, as those of the resource's root
@@ -112,9 +115,9 @@ def declare_variant(extracted: DltResource, name: str, parent: str) -> None:
     extracted.apply_hints(
         table_name=name,
         parent_table_name=parent or None,
-        write_disposition="merge",
+        write_disposition=keeping.write_disposition,
         columns={},
-        primary_key=[] if parent else "_dlt_id",
+        primary_key=[] if parent or keeping.history else "_dlt_id",
         create_table_variant=True,
     )
 

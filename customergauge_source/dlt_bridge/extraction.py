@@ -84,9 +84,10 @@ def file_format() -> str:
     """
     if (destination := _destination()) is None:
         return "parquet"
-    able = destination.capabilities()
-    over_adbc = able.loader_file_format_selector is not None
-    return str(able.preferred_loader_file_format) if over_adbc else "parquet"
+    able: Any = destination.capabilities()
+    if able.loader_file_format_selector is None or is_into("filesystem"):
+        return "parquet"
+    return str(able.preferred_loader_file_format)
 
 
 def is_into(kind: str) -> bool:

@@ -13,6 +13,8 @@ from dlt.common.configuration.utils import get_resolved_traces
 from dlt.common.utils import uniq_id
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
+from customergauge_source.dlt_bridge import lake
+from customergauge_source.dlt_bridge.keeping import is_lake
 from customergauge_source.dlt_bridge.writing import dialect_of
 from customergauge_source.secrecy import hide
 from customergauge_source.views.dialects import DIALECTS
@@ -56,6 +58,9 @@ def try_to_write(pipeline: Pipeline) -> bool:
         return False
     with pipeline.destination_client() as it:
         client: Any = it
+        if is_lake(pipeline):
+            _write_and_remove_a_file(client)
+            return True
         _make_and_drop_a_table(client)
         with client.with_staging_dataset():
             _make_and_drop_a_table(client)
@@ -69,8 +74,22 @@ def _make_and_drop_a_table(client: Any) -> None:  # noqa: ANN401 - dlt has no na
     client.sql_client.execute_sql(f"DROP TABLE {table}")
 
 
+def _write_and_remove_a_file(client: Any) -> None:  # noqa: ANN401 - as above
+    client.initialize_storage()
+    file = client.pathlib.join(client.dataset_path, f"_dlt_check_{uniq_id(8)}")
+    client.fs_client.write_text(file, "checked")
+    client.fs_client.rm_file(file)
+
+
 def last_load(pipeline: Pipeline, source: str) -> datetime | None:
-    """Returns when a load of a source was last committed, in UTC; None if none ever was."""
+    """Returns when a load of a source was last committed, in UTC; None if none ever was.
+
+    Of a lake it is when that load began, which is what its id says.
+    """
+    if is_lake(pipeline):
+        with pipeline.destination_client() as files:
+            last = max(map(float, lake.loads_done(files)), default=None)
+        return None if last is None else datetime.fromtimestamp(last, timezone.utc)
     with pipeline.sql_client() as sql, suppress(DatabaseUndefinedRelation):
         table = sql.make_qualified_table_name("_dlt_loads")
         query = f"SELECT max(inserted_at) FROM {table} WHERE status = 0 AND schema_name = %s"  # noqa: S608 - dlt's own

@@ -10,7 +10,9 @@ from typing import Any, Final
 from dlt import Pipeline
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
+from customergauge_source.dlt_bridge import lake
 from customergauge_source.dlt_bridge.declare import REJECTED_RECORDS_TABLE
+from customergauge_source.dlt_bridge.keeping import is_lake
 
 logger = logging.getLogger("customergauge_source")
 
@@ -31,6 +33,8 @@ def go_on_from_destination(pipeline: Pipeline, source: str) -> dict[str, Any]:
     carries the whole state of the pipeline; so the destination may be told of a cursor whose data
     it never got, or has lost.
     """
+    if is_lake(pipeline):
+        lake.forget_undone(pipeline)
     pipeline.sync_destination()
     stored: dict[str, Any] = pipeline.state.get("sources", {}).get(source, {})
     resources = stored.get("resources", {})
@@ -46,7 +50,9 @@ def go_on_from_destination(pipeline: Pipeline, source: str) -> dict[str, Any]:
 
 
 def forget_rejected(pipeline: Pipeline, resources: Iterable[str]) -> None:
-    """Deletes what was rejected of resources; dlt drops whole tables."""
+    """Deletes what was rejected of resources; dlt drops whole tables. A lake keeps it."""
+    if is_lake(pipeline):
+        return
     with pipeline.sql_client() as sql, suppress(DatabaseUndefinedRelation):
         table = sql.make_qualified_table_name(REJECTED_RECORDS_TABLE)
         column = sql.escape_column_name("resource")
@@ -68,6 +74,9 @@ def _loads_of(pipeline: Pipeline, load_ids: set[str]) -> set[str]:
     """Returns which of these loads the destination has."""
     if not load_ids:
         return set()
+    if is_lake(pipeline):
+        with pipeline.destination_client() as files:
+            return load_ids & lake.loads_done(files)
     with pipeline.sql_client() as sql, suppress(DatabaseUndefinedRelation):
         places = ", ".join(["%s"] * len(load_ids))
         table = sql.make_qualified_table_name("_dlt_loads")

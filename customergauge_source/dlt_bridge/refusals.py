@@ -7,7 +7,7 @@ the Arrow tables that the last step makes, is refused: a `ConfigurationError` sa
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 
 import dlt
 from dlt import Pipeline
@@ -16,6 +16,7 @@ from dlt.extract.items_transform import FilterItem, LimitItem, MapItem, MetricsI
 from dlt.extract.pipe import Pipe
 
 from customergauge_source.dlt_bridge import extraction, hints
+from customergauge_source.dlt_bridge.keeping import Keeping, is_lake
 from customergauge_source.dlt_bridge.settings import check_filled_in
 from customergauge_source.dlt_bridge.tables_step import TablesStep
 from customergauge_source.exceptions import ConfigurationError
@@ -26,6 +27,14 @@ _STRATEGIES: Final = (None, "delete-insert", "upsert")
 _SEPARATOR: Final = "__"
 _NEEDED = "delete-insert"
 _CLIENTS: Final = {"bigquery": "google.cloud.bigquery", "snowflake": "snowflake.connector"}
+_LAKE: Final = {
+    "s3": "s3fs",
+    "gs": "gcsfs",
+    "az": "adlfs",
+    "delta": "deltalake",
+    "iceberg": "pyiceberg",
+}
+"""What the places and formats of a lake need, as dlt's extras name them."""
 _READ_FILES: Final = ("duckdb", "motherduck", "ducklake")
 """Destinations for which dlt puts the path of a file into SQL, as it is."""
 # A root table of ours, as a destination is asked about it.
@@ -64,25 +73,26 @@ def check_steps(name: str, *, in_packages: bool) -> Steps:
     return Steps(any(isinstance(step, _STEPS) for step in steps), limits)
 
 
-def check_pipeline(resource: Resource) -> None:
+def check_pipeline(resource: Resource, keeping: Keeping) -> None:
     """Checks where and how the resource that is being read is to be written, if it is."""
     name = resource.name
     pipeline, extracted = extraction.active_pipeline(), extraction.current_resource()
     if pipeline is not None and pipeline.destination is not None:
-        check_destination(pipeline)
+        check_destination(pipeline, keeping)
     if extracted is None:
         return
     disposition = extracted.write_disposition
     config = disposition if isinstance(disposition, dict) else {"disposition": disposition}
     if (
-        config.get("disposition") != "merge"
+        config.get("disposition") not in {"merge", keeping.write_disposition}
         or config.get("strategy") not in _STRATEGIES
         or config.keys() - {"disposition", "strategy"}
     ):
         raise ConfigurationError(
             f"{name} is merged, with its child tables; write disposition {disposition!r}"
             " would leave their rows behind.",
-            "Leave write_disposition out. To start over: refresh='drop_resources'.",
+            "Leave write_disposition out. To start over: refresh='drop_resources'. To keep every"
+            " version: history=True.",
         )
     if extracted.name != name or extracted.table_name != name:
         raise ConfigurationError(
@@ -108,16 +118,27 @@ def check_pipeline(resource: Resource) -> None:
         hints.check_neighbours(resource, pipeline, schema)
 
 
-def check_destination(pipeline: Pipeline) -> None:
-    """Refuses a destination in which a merge would leave wrong rows.
+def check_destination(pipeline: Pipeline, keeping: Keeping | None = None) -> None:
+    """Refuses a destination that lacks something, or in which a merge would leave wrong rows.
 
-    A record is replaced together with its children. dlt does so with the delete-insert
-    strategy; on files it appends, or leaves children behind that their record lost.
+    A record is replaced together with its children. dlt does so with the delete-insert strategy; on
+    files it appends, or leaves children behind that their record lost.
+
+    Args:
+        pipeline: The pipeline that has the destination.
+        keeping: How records are kept there, if some are to be loaded.
     """
     destination = pipeline.destination
     if destination is None:
         raise ConfigurationError("The pipeline has no destination.")
     kind = destination.destination_type.rpartition(".")[2]
+    table_format = keeping.table_format if keeping else None
+    for needed in filter(None, (_protocol(pipeline), table_format)):
+        if not _is_installed(_LAKE.get(needed, "dlt")):
+            raise ConfigurationError(
+                f"A lake of {needed} needs packages that are not installed.",
+                f"Install them: pip install -e '.[lake]', or pip install 'dlt[{needed}]'",
+            )
     if kind in _CLIENTS and not _is_installed(_CLIENTS[kind]):  # dlt would miss its settings first
         raise ConfigurationError(
             f"The destination {kind} needs packages that are not installed.",
@@ -130,6 +151,8 @@ def check_destination(pipeline: Pipeline) -> None:
             " the name of a file too early in SQL.",
             "Set DLT_DATA_DIR (pipelines_dir) to a folder without one; nothing was requested.",
         )
+    if keeping is None or keeping.history:
+        return
     able = destination.capabilities()
     strategies = able.supported_merge_strategies or []
     if able.merge_strategies_selector is not None:  # such as Athena, which merges Iceberg alone
@@ -138,9 +161,19 @@ def check_destination(pipeline: Pipeline) -> None:
         raise ConfigurationError(
             f"{destination.destination_name} cannot replace a record together with its"
             " children: rows would be left behind or come twice.",
-            "Use duckdb, bigquery, snowflake or another SQL destination; for files in a lake use"
-            " ducklake.",
+            "Use duckdb, bigquery, snowflake or another SQL destination; or keep every version of"
+            " a record: history=True (history = true).",
         )
+
+
+def _protocol(pipeline: Pipeline) -> str:
+    """Returns where a lake of files is, such as `s3`; "" if there is none."""
+    if not is_lake(pipeline):
+        return ""
+    destination: Any = pipeline.destination
+    place = f"destination.{destination.destination_name}.bucket_url"
+    url: Any = destination.config_params.get("bucket_url") or dlt.config.get(place)
+    return str(url).partition(":")[0]
 
 
 def _is_installed(module: str) -> bool:

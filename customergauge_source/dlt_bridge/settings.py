@@ -49,17 +49,19 @@ def fill_in(
     *,
     lists: Collection[str],
     numbers: Collection[str] = (),
+    switches: Collection[str] = (),
     below: str = "",
 ) -> dict[str, Any]:
     """Returns the arguments of a source; those that are None as they are configured, if they are.
 
-    They are texts, but for those that are named as lists, or as whole numbers; and keys of the
-    source's section, or of one below it.
+    They are texts, but for those that are named as lists, whole numbers, or switches (true or
+    false); and keys of the source's section, or of one below it.
     """
     given = dict(arguments)
     for name in [name for name, value in given.items() if value is None]:
         path = ".".join(filter(None, [below, name]))
-        kind = list if name in lists else int if name in numbers else str
+        kinds = {list: lists, int: numbers, bool: switches}
+        kind = next((it for it, names in kinds.items() if name in names), str)
         if (value := _first(dlt.config, path)) is not None:
             given[name] = deserialize_value(f"{section()}.{path}", value, kind)
     return given

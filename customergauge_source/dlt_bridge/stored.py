@@ -13,7 +13,8 @@ from dlt import Pipeline
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract import DltResource
 
-from customergauge_source.dlt_bridge import extraction
+from customergauge_source.dlt_bridge import extraction, writing
+from customergauge_source.dlt_bridge.keeping import Keeping
 from customergauge_source.resources.query import Query
 from customergauge_source.resources.resource import Resource
 from customergauge_source.tables import build
@@ -40,8 +41,12 @@ class Question:
     clock: tzinfo
     scope: str
 
-    def statement(self, sql: SqlClientBase[Any], columns: Collection[str]) -> tuple[str, list[str]]:
+    def statement(
+        self, sql: SqlClientBase[Any], columns: Collection[str], present: str = ""
+    ) -> tuple[str, list[str]]:
         """Returns the statement for a table with these columns, and its parameters.
+
+        It is asked for its present state, which is the table itself if nothing else is given.
 
         Ours is what the same credential and filter loaded; without a filter, what the credential
         did with any. A table of an older release does not tell.
@@ -63,7 +68,7 @@ class Question:
         elif self.query.number_customergauge is not None:
             held = f"{key} = {self.query.number_customergauge}"
         conditions = ", ".join(f"CASE WHEN {it} THEN 1 ELSE 0 END" for it in (ours, held))
-        place = table(self.resource.name)
+        place = f"({present}) AS present" if present else table(self.resource.name)
         return f"SELECT {key}, {digest}, {conditions} FROM {place} ORDER BY {key}", parameters  # noqa: S608 - ours
 
 
@@ -77,8 +82,11 @@ def records_of(pipeline: Pipeline, source: str, question: Question) -> Iterator[
     table: Mapping[str, Any] = schema.tables.get(question.resource.name, {}) if schema else {}
     if not (columns := table.get("columns", {})):
         return
-    with pipeline.sql_client(source) as sql:
-        statement, parameters = question.statement(sql, columns)
+    name = question.resource.name
+    with writing.opened(pipeline, source) as (client, writer):
+        sql = client.sql_client
+        present = writer.query(f'SELECT * FROM "{name}"') if name in writer.present else ""  # noqa: S608 - ours
+        statement, parameters = question.statement(sql, columns, present)
         with sql.execute_query(statement, *parameters) as cursor:
             while rows := cursor.fetchmany(_AT_ONCE):
                 for key, digest, is_ours, is_held in rows:
@@ -92,20 +100,26 @@ def removal(resource: Resource, keys: Sequence[int]) -> DltResource:
     def rows() -> pa.Table:
         return build.removed(extraction.load_id(), resource.key, keys)
 
-    return _merged(resource, resource.name, rows)
+    return _written(resource, resource.name, rows, Keeping())
 
 
-def note(resource: Resource, keys: Sequence[int], noticed_at: datetime) -> DltResource:
+def note(
+    resource: Resource, keys: Sequence[int], noticed_at: datetime, keeping: Keeping
+) -> DltResource:
     """Returns what notes that records are removed."""
 
     def rows() -> pa.Table:
         return build.noted(extraction.load_id(), resource.key, keys, noticed_at)
 
-    return _merged(resource, deleted_table(resource.name), rows)
+    return _written(resource, deleted_table(resource.name), rows, keeping)
 
 
-def _merged(resource: Resource, table: str, rows: Callable[[], pa.Table]) -> DltResource:
-    @dlt.resource(name=resource.name, table_name=table, write_disposition="merge")
+def _written(
+    resource: Resource, table: str, rows: Callable[[], pa.Table], keeping: Keeping
+) -> DltResource:
+    how = keeping.write_disposition
+
+    @dlt.resource(name=resource.name, table_name=table, write_disposition=how)
     def read() -> Iterator[Any]:
         yield rows()
 

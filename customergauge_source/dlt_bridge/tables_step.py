@@ -19,6 +19,7 @@ from dlt.extract.items import DataItemWithMeta
 from dlt.extract.items_transform import ItemTransform
 
 from customergauge_source.dlt_bridge import declare, extraction, hints
+from customergauge_source.dlt_bridge.keeping import Keeping
 from customergauge_source.dlt_bridge.nested_arrow import receive_arrow
 from customergauge_source.exceptions import ConfigurationError, UnknownFieldError
 from customergauge_source.resources.resource import Resource
@@ -56,7 +57,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         self.comparison: Comparison | None = None
         self._resource = resource
 
-    def begin(self, make_reader: Callable[[], Reader], scope: str) -> bool:
+    def begin(self, make_reader: Callable[[], Reader], scope: str, keeping: Keeping) -> bool:
         """Begins a load package: puts the tables into the schema that is being extracted into.
 
         Returns:
@@ -67,15 +68,18 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         self._make_reader = make_reader
         self._builder: ChainBuilder | None = None
         self._scope = scope
+        self._keeping = keeping
         self._load_id = extraction.load_id()
         self._version = extraction.count_extraction(self._resource.name)
         self._extracted = extraction.current_resource()
         if self._extracted is not None:
             hints.drop_file_format(self._extracted)
+            if keeping.history:
+                self._extracted.apply_hints(write_disposition="append", primary_key=[])
         self._custom_metrics = {"records": 0, "rejected_values": 0}
         self._known: set[str] = set()
         before = {name: {*table["columns"]} for name, table in schema.tables.items()}
-        for name, parent in declare.declare(schema, self._resource):
+        for name, parent in declare.declare(schema, self._resource, keeping):
             self._note(name, parent)
         self.rejected: list[tuple[int, RejectedRecord]] = []
         self._unseen = {
@@ -93,7 +97,8 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         name, key = self._resource.name, self._resource.key
         pages = self._rows_of(item) if isinstance(item, list) else item
         if self._builder is None:
-            self._builder = build.ChainBuilder(name, key, self._load_id, self._version, self._scope)
+            how = (self._load_id, self._version, self._scope)
+            self._builder = build.ChainBuilder(name, key, *how, history=self._keeping.history)
         if self.comparison is not None:
             pages = [*map(self.comparison.differing, pages)]
         built = map(self._builder.build, build.join(pages, key))
@@ -141,7 +146,8 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
                     ' unknown_fields to "ignore".',
                 )
             elif contract == "evolve":
-                declare.declare_nested(self._schema, self._resource, table.name, table.parent)
+                place = (table.name, table.parent)
+                declare.declare_nested(self._schema, self._resource, self._keeping, *place)
                 self._note(table.name, table.parent)
                 yield table
             else:
@@ -152,7 +158,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         """Tells dlt of a table, before its first data comes."""
         self._known.add(name)
         if self._extracted is not None and name != self._resource.name:
-            declare.declare_variant(self._extracted, name, parent)
+            declare.declare_variant(self._extracted, self._keeping, name, parent)
 
 
 def owner_of(resource: DltResource) -> Any:  # noqa: ANN401 - the caller knows

@@ -17,6 +17,7 @@ from dlt.common.runtime.collector import NULL_COLLECTOR
 
 from customergauge_source.dlt_bridge import extraction
 from customergauge_source.dlt_bridge.catalog import reader_maker
+from customergauge_source.dlt_bridge.keeping import Keeping
 from customergauge_source.dlt_bridge.tables_step import TablesStep
 from customergauge_source.exceptions import ConfigurationError, causes_of
 from customergauge_source.resources.resource import KEY, Resource
@@ -80,7 +81,7 @@ def _records(items: list[dict[str, str]]) -> Any:  # noqa: ANN401 - dlt's resour
 
     @dlt.resource(name=resource.name, write_disposition="merge", primary_key=resource.key)
     def read() -> Iterator[list[dict[str, Any]]]:
-        step.begin(reader_maker(resource, timezone.utc, "evolve", None), "")
+        step.begin(reader_maker(resource, timezone.utc, "evolve", None), "", Keeping())
         yield [{resource.key: 1, "items": items}]
 
     return read().add_step(step)

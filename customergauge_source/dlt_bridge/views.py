@@ -17,6 +17,8 @@ from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.destinations.exceptions import DatabaseException
 
+from customergauge_source.dlt_bridge import lake
+from customergauge_source.dlt_bridge.keeping import is_lake
 from customergauge_source.dlt_bridge.writing import (
     dialect_of,
     execute,
@@ -27,6 +29,7 @@ from customergauge_source.dlt_bridge.writing import (
 from customergauge_source.views import VIEWS, View
 from customergauge_source.views.dialects import DIALECTS, Writer
 from customergauge_source.views.hidden import Hidden
+from customergauge_source.views.present import CURRENT, view_of
 from customergauge_source.views.wide import (
     FIELDS,
     MOST_SEGMENTS,
@@ -54,21 +57,23 @@ def renew(
         The names of the views that were made, and of those that were not.
     """
     policy = hidden(pipeline, source)
-    with opened(pipeline, source) as (client, writer):
+    lake_file = lake.file_of(pipeline) if is_lake(pipeline) else None
+    with opened(pipeline, source, lake_file) as (client, writer):
+        known = {**_of_present_state(client, writer), **VIEWS}
         wanted = {
             name: writer.tables(view.sql)
-            for name, view in VIEWS.items()
+            for name, view in known.items()
             if only is None or name in only
         }
         tables = {table for needed in wanted.values() for table in needed}
-        stored = stored_in(client, {*tables, *VIEWS})
+        stored = stored_in(client, {*tables, *known})
         made = [name for name, needed in wanted.items() if needed <= stored.keys()]
-        views = {name: VIEWS[name] for name in made}
+        views = {name: known[name] for name in made}
         if WIDE in made and SEGMENTS in stored:
             views[WIDE] = _wide(client, writer, stored, policy)
         for name, view in views.items():
             views[name] = replace(view, columns=policy.told(view.columns))
-        renewing = replace(writer, views={**VIEWS, **views})
+        renewing = replace(writer, views={**known, **views})
         # DuckLake takes no description of a view's columns.
         able = not pipeline.destination.destination_type.endswith(".ducklake")
         scripts = [[*renewing.create(name, describes_columns=able)] for name in made]
@@ -77,6 +82,18 @@ def renew(
                 script[:0] = _before(stored.get(name, ()), views[name], writer.drop(name))
         _execute_all(client.sql_client, scripts)
     return made, [name for name in wanted if name not in made]
+
+
+def _of_present_state(client: Any, writer: Writer) -> dict[str, View]:  # noqa: ANN401 - dlt's client
+    """Returns the views of the present state of tables that have all versions."""
+    schema: Schema = client.schema
+    found = {}
+    for name, there in stored_in(client, writer.present.keys() & schema.tables.keys()).items():
+        described = _described(schema, name, all_columns=True).items()
+        columns = {column: text for column, text in described if writer.fold(column) in there}
+        text = schema.tables[name].get("description") or ""
+        found[f"{CURRENT}{name}"] = view_of(name, text, columns)
+    return dict(sorted(found.items()))
 
 
 def _before(stored: Sequence[str], view: View, drop: str) -> Iterator[str]:
@@ -92,15 +109,18 @@ def make_way(pipeline: Pipeline, source: str) -> list[str]:
 
     PostgreSQL keeps a table that a view is over; and a view is made for a clock, which may change.
     """
-    if dialect_of(pipeline) not in DIALECTS:
+    if dialect_of(pipeline) not in DIALECTS or is_lake(pipeline):
         return []
     with opened(pipeline, source) as (client, writer):
         if not client.is_storage_initialized():
             return []
         stored = stored_in(client, VIEWS)
         ours = [name for name, columns in stored.items() if _is_ours(name, columns, writer)]
-        if writer.dialect == "postgres":
-            execute(client.sql_client, [writer.drop(name) for name in ours])  # all, or none
+        present = [*stored_in(client, _of_present_state(client, writer))]
+        # Those over versions have no meaning if the tables come back without.
+        gone = [*ours, *present] if writer.dialect == "postgres" else present
+        execute(client.sql_client, [writer.drop(name) for name in gone])  # all, or none
+        ours += present
     return ours
 
 
@@ -113,7 +133,7 @@ def _is_ours(name: str, columns: Collection[str], writer: Writer) -> bool:
 def describe_tables(pipeline: Pipeline, source: str) -> None:
     """Tells the destination what its tables and columns mean, where dlt does not."""
     dialect = dialect_of(pipeline)
-    if dialect not in {"duckdb", "postgres", "snowflake"}:
+    if dialect not in {"duckdb", "postgres", "snowflake"} or is_lake(pipeline):
         return
     with opened(pipeline, source) as (client, writer):
         schema: Schema = client.schema

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from dlt import Pipeline
 
+from customergauge_source.dlt_bridge import lake
+from customergauge_source.dlt_bridge.keeping import is_lake, present_of
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.views import VIEWS
 from customergauge_source.views.dialects import DIALECTS, Writer
@@ -34,19 +37,35 @@ def check_dialect(pipeline: Pipeline, remedy: str = "Leave --views (views) out."
 
 
 @contextmanager
-def opened(pipeline: Pipeline, source: str) -> Iterator[tuple[Any, Writer]]:
-    """Yields a client of the destination, and what writes its SQL."""
+def opened(
+    pipeline: Pipeline, source: str, lake_file: Path | None = None
+) -> Iterator[tuple[Any, Writer]]:
+    """Yields a client of the destination, and what writes its SQL.
+
+    Args:
+        pipeline: The pipeline of the destination.
+        source: Name of the source, which is that of its schema.
+        lake_file: The DuckDB file that keeps the views of a lake; by default nothing does.
+    """
     known = (source,) if source in pipeline.schemas else ()  # nothing was ever loaded
-    with pipeline.destination_client(*known) as it:
+    is_in_lake = is_lake(pipeline) and known
+    with (
+        lake.opened(pipeline, source, lake_file)
+        if is_in_lake
+        else pipeline.destination_client(*known)
+    ) as it:
         client: Any = it  # dlt has no name for a client with get_storage_tables
         sql = client.sql_client
+        present: dict[str, str] = {}
+        if not is_in_lake:  # which has views of that
+            present = present_of(client.schema, client.schema.data_table_names(seen_data_only=True))
 
         def place(table: str) -> list[str]:
             return list(sql.make_qualified_table_name_path(table, quote=False))
 
         fold = sql.capabilities.casefold_identifier
         zone = str(_state(pipeline, source).get("timezone") or "UTC")
-        yield client, Writer(dialect_of(pipeline), VIEWS, zone, place, fold)
+        yield client, Writer(dialect_of(pipeline), VIEWS, zone, place, fold, present)
 
 
 def hidden(pipeline: Pipeline, source: str) -> Hidden:

@@ -23,9 +23,11 @@ from customergauge_source.dlt_bridge import (
     integrity,
     memory,
     views,
+    whole_files,
     working_dir,
     writing,
 )
+from customergauge_source.dlt_bridge.keeping import Keeping, is_lake
 from customergauge_source.dlt_bridge.refusals import check_destination
 from customergauge_source.dlt_bridge.settings import is_set
 from customergauge_source.dlt_bridge.tables_step import owner_of
@@ -106,12 +108,14 @@ class Load:
         for name in ("checkpoint_pages", "max_pages"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ConfigurationError(f"{name} is {value}; allowed: a whole number, 1 or more.")
-        with told_as_ours():
-            check_destination(self.pipeline)
         selected = self.source.selected_resources.items()
         self._readers: dict[str, ResourceReader | None] = {
             name: owner_of(resource) for name, resource in selected
         }
+        with told_as_ours():
+            check_destination(self.pipeline, None if any(self._readers.values()) else Keeping())
+            for reader in filter(None, self._readers.values()):
+                check_destination(self.pipeline, reader.keeping(self.pipeline))
         for reader in filter(None, self._readers.values()):
             reader.check_query(full_refresh=self.full_refresh)
         if self.views is None:
@@ -210,10 +214,12 @@ class Load:
             self._read(name)
 
     def _begin(self) -> None:
+        whole_files.use(self.pipeline)
         if extraction.is_into("duckdb"):
             duckdb_file.create_whole(self.pipeline)
         if self.full_refresh:
-            integrity.clear_the_way(self.pipeline, self.source.name, self._readers)
+            if not is_lake(self.pipeline):
+                integrity.clear_the_way(self.pipeline, self.source.name, self._readers)
             self._had_views = views.make_way(self.pipeline, self.source.name)
         states = memory.go_on_from_destination(self.pipeline, self.source.name)
         remember_resolved()
@@ -227,7 +233,8 @@ class Load:
         schema = self.pipeline.schemas.get(self.source.name)
         for name, reader in self._readers.items():
             if reader is not None:
-                reader.check_state(states.get(name, {}), schema)
+                keeping = reader.keeping(self.pipeline)
+                reader.check_state(states.get(name, {}), schema, keeping)
 
     def _schema_hash(self) -> str | None:
         """Returns what tells the versions of the source's schema apart."""

@@ -17,6 +17,7 @@ from dlt.extract import DltSource
 
 from customergauge_source.api.reread import Confirmation, Reread
 from customergauge_source.dlt_bridge import stored
+from customergauge_source.dlt_bridge.keeping import Keeping
 from customergauge_source.exceptions import ConfigurationError, RemovalRefusedError
 from customergauge_source.load.checkpoints import Load
 from customergauge_source.load.explain import check_tables, told_as_ours
@@ -131,7 +132,7 @@ class Reconciliation(Load):
                 left_alone,
             )
         if gone and not self.dry_run:
-            self._remove(reader.resource, gone)
+            self._remove(reader.resource, gone, reader.keeping(self.pipeline))
 
     def _compare(self, reader: ResourceReader, bounds: Query) -> Comparison:
         clock = zone(reader.timezone)
@@ -158,10 +159,15 @@ class Reconciliation(Load):
             return refused.gone
         return confirmation.gone
 
-    def _remove(self, resource: Resource, gone: Sequence[int]) -> None:
-        """Removes records, noted first: a kill in between leaves them to be found again."""
-        noted = stored.note(resource, gone, datetime.now(timezone.utc))
-        for rows in (noted, stored.removal(resource, gone)):
+    def _remove(self, resource: Resource, gone: Sequence[int], keeping: Keeping) -> None:
+        """Removes records, noted first: a kill in between leaves them to be found again.
+
+        A history has them as they were; that they are gone is noted.
+        """
+        steps = [stored.note(resource, gone, datetime.now(timezone.utc), keeping)]
+        if not keeping.history:
+            steps.append(stored.removal(resource, gone))
+        for rows in steps:
             signals.raise_if_signalled()
             with told_as_ours():
                 self.pipeline.extract(rows, schema=self.pipeline.schemas[self.source.name])

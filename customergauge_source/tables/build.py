@@ -50,6 +50,7 @@ class ChainBuilder:
         version: Sorts the records of this builder behind those of earlier ones that fill the same
             load package; the first one's is 0.
         scope: What the records are read with, as reconciling has to know of each.
+        history: Whether each version of a record stays, so that its rows say which one they are of.
     """
 
     root: str
@@ -57,6 +58,7 @@ class ChainBuilder:
     load_id: str
     version: int = 0
     scope: str = ""
+    history: bool = False
     _pages: int = 0
     _seen: set[int] = field(default_factory=set)
 
@@ -64,10 +66,8 @@ class ChainBuilder:
         """Yields the tables of rows with distinct keys, each parent before its children."""
         numbers = rows.field(self.key)
         ids = self._row_ids(numbers)
-        texts = {SCOPE: self.scope, "_dlt_load_id": self.load_id}
-        same = {name: pa.repeat(pa.scalar(text), len(rows)) for name, text in texts.items()}
         keys = Keys(record=numbers, root=ids, row=ids)
-        yield from self._tables(self.root, "", rows, keys, same)
+        yield from self._tables(self.root, "", rows, keys)
 
     def _tables(
         self,
@@ -75,17 +75,20 @@ class ChainBuilder:
         parent: str,
         rows: pa.StructArray,
         keys: Keys,
-        extra: Mapping[str, pa.Array],
     ) -> Iterator[Table]:
         fields = dict(zip(rows.type.names, rows.flatten(), strict=True))
         lists = {key: values for key, values in fields.items() if pa.types.is_list(values.type)}
         columns = {key: values for key, values in fields.items() if key not in lists}
         never_null = set() if parent else {self.key}
-        columns |= {**dict(keys.columns(self.key)), **extra}
+        same = {} if parent else {SCOPE: self.scope}
+        if self.history or not parent:
+            same["_dlt_load_id"] = self.load_id
+        columns |= dict(keys.columns(self.key))
+        columns |= {it: pa.repeat(pa.scalar(text), len(rows)) for it, text in same.items()}
         yield Table(name, parent, _table(columns, never_null))
         for table, values in lists.items():
             below = keys.below(f".{table.removeprefix(f'{name}__')}.", lengths_of(values))
-            yield from self._tables(table, name, pc.list_flatten(values), below, {})
+            yield from self._tables(table, name, pc.list_flatten(values), below)
 
     def _row_ids(self, numbers: pa.Array) -> pa.Array:
         """Returns the ids of records: their key, short and the same whenever they are read.

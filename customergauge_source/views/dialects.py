@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -27,6 +27,9 @@ class Writer:
         zone: IANA name of the zone whose clock months are taken from.
         place: Returns the parts of a table's full name, from the catalog down.
         fold: Returns an identifier as the engine spells it.
+        present: Queries for the present state of tables that have every version, by their names.
+        versions: Returns the parts of the full name of such a table, with its versions; by default
+            as `place`.
     """
 
     dialect: str
@@ -34,11 +37,14 @@ class Writer:
     zone: str
     place: Callable[[str], list[str]]
     fold: Callable[[str], str]
+    present: Mapping[str, str] = field(default_factory=dict)
+    versions: Callable[[str], list[str]] | None = None
 
     @cached_property
     def _sources(self) -> dict[str, Any]:
         texts = {name: view.sql for name, view in self.views.items()}
-        return {name: _parsed(text) for name, text in {**BLOCKS, **texts}.items()}
+        texts = {**BLOCKS, **texts, **self.present}
+        return {name: _parsed(text) for name, text in texts.items()}
 
     def expanded(self, text: str) -> Any:  # noqa: ANN401 - as `_parsed`
         """Returns a query over tables alone: what else it names is put in place."""
@@ -52,7 +58,8 @@ class Writer:
         """Returns a query as the engine reads it."""
         tree = exp.replace_placeholders(self.expanded(text), zone=self.zone)
         tables = [*_tables(tree)]
-        places = [self.place(table.name) for table in tables]
+        versions = self.versions or self.place
+        places = [(versions if it.db else self.place)(it.name) for it in tables]
         if self.dialect == "bigquery":
             _without_session(tree)
         for identifier in tree.find_all(exp.Identifier):

@@ -1,0 +1,189 @@
+"""A lake of files: which loads in it are done, and how it is read.
+
+dlt writes a file to `_dlt_loads` when all others of a load are there. It is read through DuckDB,
+which gets two schemas of views: one over the files, with every version of a record, and one over
+those, with the present state. That one has the names of the dataset, so that it reads like one of
+any other destination.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import dlt
+from dlt import Pipeline
+from dlt.common.destination.exceptions import DestinationUndefinedEntity
+from dlt.common.schema import Schema
+
+from customergauge_source.dlt_bridge.keeping import present_of
+from customergauge_source.exceptions import DestinationError
+from customergauge_source.views.dialects import Writer
+
+LOADS: Final = "_dlt_loads"
+
+
+def file_of(pipeline: Pipeline) -> Path:
+    """Returns the DuckDB file of a lake's views."""
+    return Path.cwd() / f"{pipeline.pipeline_name}_lake.duckdb"
+
+
+def loads_done(client: Any) -> set[str]:  # noqa: ANN401 - dlt's client of files
+    """Returns the ids of the loads that are complete; by their names, as there may be thousands."""
+    try:
+        files: list[str] = client.list_table_files(client.schema.loads_table_name)
+    except DestinationUndefinedEntity:
+        return set()
+    return {file.rpartition("__")[2].removesuffix(".jsonl") for file in files}
+
+
+def forget_undone(pipeline: Pipeline) -> None:
+    """Removes states whose load was cut off after the state was written, and before its end.
+
+    dlt goes on from the newest one that there is.
+    """
+    with pipeline.destination_client() as it:
+        client: Any = it
+        if not client.is_storage_initialized():
+            return
+        done = loads_done(client)
+        try:
+            states: list[str] = client.list_table_files(client.schema.state_table_name)
+        except DestinationUndefinedEntity:
+            return
+        for state in states:
+            name, _, rest = Path(state).name.partition("__")
+            if name == pipeline.pipeline_name and rest.partition("__")[0] not in done:
+                client.fs_client.rm_file(state)
+
+
+@contextmanager
+def opened(pipeline: Pipeline, source: str, file: Path | None = None) -> Iterator[Any]:
+    """Yields dlt's client of DuckDB over a lake: its tables are the present state.
+
+    Args:
+        pipeline: A pipeline that has state and schema of the lake.
+        source: Name of the source, which is that of its schema.
+        file: The DuckDB file that keeps the views; by default nothing does.
+
+    Raises:
+        DestinationError: DuckDB cannot read the lake.
+    """
+    import duckdb  # noqa: PLC0415 - only for those who read a lake
+    from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials  # noqa: PLC0415 - so
+    from dlt.destinations.impl.filesystem.sql_client import FilesystemSqlClient  # noqa: PLC0415 - so
+
+    schema = pipeline.schemas[source]
+    with pipeline.destination_client(source) as it:
+        files: Any = it
+        dataset, versions = files.dataset_name, f"{files.dataset_name}_versions"
+        try:
+            with (
+                duckdb.connect(str(file or ":memory:")) as connection,
+                # It lets DuckDB in wherever dlt has credentials for.
+                FilesystemSqlClient(files, versions, DuckDbCredentials(connection)),
+                dlt.dataset(
+                    dlt.destinations.duckdb(connection), dataset, schema
+                ).destination_client as client,
+            ):
+                if not client.is_storage_initialized():
+                    client.initialize_storage()
+                _Views(connection, files, dataset, versions).make()
+                yield client
+        except duckdb.Error as error:
+            raise DestinationError(
+                f"DuckDB cannot read the lake: {error}",
+                "Check that the bucket can be read; and that DuckDB can install its extensions, or"
+                " has them (docs/lake.md).",
+            ) from error
+
+
+@dataclass(frozen=True)
+class _Views:
+    """The views over the files of a lake, in two schemas of a DuckDB."""
+
+    connection: Any
+    files: Any
+    dataset: str
+    versions: str
+
+    def make(self) -> None:
+        """Makes them anew."""
+        schema: Schema = self.files.schema
+        names = schema.data_table_names(seen_data_only=True)
+        there = [name for name, columns in self.files.get_storage_tables(names) if columns]
+        columns = {name: self._make(self.versions, name, self._scan(name)) for name in there}
+        for dataset in (self.versions, self.dataset):
+            self._make(dataset, LOADS, self._loads())
+        writer = self._writer(schema, there)
+        for name in there:
+            told = schema.get_table_columns(name)
+            texts = {it: str(told.get(it, {}).get("description") or "") for it in columns[name]}
+            selected = ", ".join(map(writer.name, texts))
+            query = writer.query(f"SELECT {selected} FROM {writer.name(name)}")  # noqa: S608 - ours
+            self.connection.execute(f"CREATE OR REPLACE VIEW {writer.table(name)} AS {query}")
+            text = schema.tables[name].get("description") or ""
+            for comment in writer.comments(name, text, texts, kind="VIEW"):
+                self.connection.execute(comment)
+
+    def _make(self, schema: str, name: str, scan: str) -> list[str]:
+        """Makes a view over files; returns its columns, which stay when the files get others."""
+        described = self.connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()  # noqa: S608 - ours
+        columns = [row[0] for row in described]
+        selected = ", ".join(f'"{column}"' for column in columns)
+        query = f"SELECT {selected} FROM {scan}"  # noqa: S608 - ours
+        self.connection.execute(f'CREATE OR REPLACE VIEW "{schema}"."{name}" AS {query}')
+        return columns
+
+    def _scan(self, table: str) -> str:
+        """Returns what reads the versions that are in the files of a table."""
+        prepared = self.files.prepare_load_table(table)
+        kind = prepared.get("table_format")
+        if kind == "delta":
+            return f"delta_scan({self._place(table)})"
+        if kind == "iceberg":
+            from dlt.common.libs.pyiceberg import get_last_metadata_file  # noqa: PLC0415 - so
+
+            folder = f"{self.files.get_open_table_location(kind, table).rstrip('/')}/metadata"
+            newest = get_last_metadata_file(folder, self.files.fs_client, self.files.config)
+            return f"iceberg_scan({_text(newest)})"
+        pattern = self._place(table, "**/*.parquet")
+        return f"read_parquet({pattern}, union_by_name = true, hive_partitioning = false)"
+
+    def _loads(self) -> str:
+        """Returns what reads which loads are done, by the names of files alone."""
+        pattern = self._place(LOADS, "*.jsonl")
+        return rf"""(
+            SELECT
+                regexp_extract(file, '([^/\\]*)__[0-9.]+\.jsonl$', 1) AS schema_name,
+                regexp_extract(file, '__([0-9.]+)\.jsonl$', 1) AS load_id,
+                0 AS status,
+                to_timestamp(CAST(load_id AS DOUBLE)) AS inserted_at
+            FROM glob({pattern})
+        )"""  # noqa: S608 - ours
+
+    def _place(self, table: str, pattern: str = "") -> str:
+        """Returns where files of a table lie, as a literal."""
+        folder: str = self.files.get_table_dir(table)
+        if not self.files.is_local_filesystem:
+            folder = self.files.make_remote_url(folder)
+        return _text(folder + pattern)
+
+    def _writer(self, schema: Schema, there: Collection[str]) -> Writer:
+        """Returns what writes the queries of the present state."""
+        return Writer(
+            "duckdb",
+            {},
+            "UTC",
+            lambda table: [self.dataset, table],
+            str,
+            present_of(schema, there),
+            lambda table: [self.versions, table],
+        )
+
+
+def _text(value: str) -> str:
+    return "'{}'".format(value.replace("'", "''"))
