@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dlt
 from dlt import Pipeline
-from dlt.common.schema import Schema
 from dlt.extract import DltResource
 
 from customergauge_source.api.client import CustomerGaugeClient
@@ -19,10 +18,11 @@ from customergauge_source.api.page import Decoder, Page
 from customergauge_source.api.read_ahead import Feed
 from customergauge_source.api.reread import Confirmation, Reread
 from customergauge_source.dlt_bridge import extraction, memory, whole_files
-from customergauge_source.dlt_bridge.catalog import barred_columns, reader_maker
-from customergauge_source.dlt_bridge.keeping import HISTORY, Keeping, decide
+from customergauge_source.dlt_bridge.catalog import reader_maker
+from customergauge_source.dlt_bridge.keeping import Keeping, decide
 from customergauge_source.dlt_bridge.refusals import check_pipeline, check_steps
 from customergauge_source.dlt_bridge.tables_step import TablesStep
+from customergauge_source.dlt_bridge.terms import Terms
 from customergauge_source.exceptions import ApiError, ConfigurationError, TokenRefusedError
 from customergauge_source.resources.positions import Position, scope_of
 from customergauge_source.resources.privacy import Privacy
@@ -36,10 +36,6 @@ logger = logging.getLogger("customergauge_source")
 
 PAGES_PER_ITEM: Final = 10
 """Pages that are handed to dlt together, if they are there already."""
-_ZONE: Final = "timezone"
-"""Key of a resource's state: the zone that its tables' timestamps were read in."""
-_PRIVACY: Final = "privacy"
-"""The same: what was hashed and dropped as they were loaded, and a digest of all of the policy."""
 
 
 @dataclass(eq=False)
@@ -168,14 +164,14 @@ class ResourceReader:
     def _read(self) -> Iterator[Any]:
         """Yields the pages of one load package."""
         self.check_query(full_refresh=extraction.drops_data())
-        keeping = self.keeping(extraction.active_pipeline())
-        check_pipeline(self.resource, keeping)
+        terms = self.terms(extraction.active_pipeline())
+        check_pipeline(self.resource, terms.keeping)
         whole_files.use(extraction.active_pipeline())
         steps = check_steps(self.resource.name, in_packages=self._package_pages is not None)
         if 0 in steps.limits:
             return
         state = dlt.current.resource_state()
-        self.check_state(state, dlt.current.source_schema(), keeping)
+        terms.check(state, dlt.current.source_schema())
         if self._reread is None:
             query = self.resource.part_of(self.query)
             position = self.resource.position(state, self.client_id, query)
@@ -184,21 +180,23 @@ class ResourceReader:
             position = Position(state, self.client_id, query, is_kept=False)
         clock, policy = zone(self.timezone), self._policy
         make_reader = reader_maker(self.resource, clock, self.unknown_fields, policy)
-        is_new = self._step.begin(make_reader, position.scope, keeping)
+        is_new = self._step.begin(make_reader, position.scope, terms.keeping)
         counts = extraction.metrics()
         counts |= {"pages": 0, "rejected": 0, "cursor": position.told, "caught_up": False}
         if self._feed is None:  # the first package of a run
             decoder = Decoder(self.resource, None if steps.see_records else make_reader, policy)
             self._feed = self._open(decoder, query, position, make_reader)
             if not isinstance(self._reread, Confirmation):
-                self.warn_of_policy(state)
+                terms.warn(state)
         feed, collector = self._feed, extraction.collector()
         after = position.cursor if position.is_kept else feed.position
         at_once = 1 if steps.see_records or steps.limits else PAGES_PER_ITEM
         for pages in feed.pages(after, at_once, self._package_pages):
             # Ahead of the yield: behind it a limit would not let the cursor move.
             position.move(pages[-1].cursor)
-            self._note_how(state, keeping)
+            terms.note(state)
+            # What is reread leaves a state as it was.
+            memory.note_carrier(state, "" if self._reread else extraction.load_id())
             counts["cursor"] = position.told
             counts["pages"] += len(pages)
             collector.update("pages", inc=len(pages))
@@ -254,72 +252,10 @@ class ResourceReader:
         table_format = self.table_format or hinted
         return decide(pipeline, history=self.history, table_format=table_format)
 
-    def check_state(
-        self, state: Mapping[str, Any], schema: Schema | None, keeping: Keeping
-    ) -> None:
-        """Checks that what is loaded now can stand beside what was loaded before.
-
-        Args:
-            state: The resource's state.
-            schema: The source's schema, with the tables that there are; None if there are none.
-            keeping: How records are kept now.
+    def terms(self, pipeline: Pipeline | None) -> Terms:
+        """Returns on which terms records are loaded by a pipeline.
 
         Raises:
-            ConfigurationError: It cannot.
+            ConfigurationError: They cannot be kept at its destination as it is set.
         """
-        before = state.get(_ZONE, self.timezone)
-        if before != self.timezone:
-            raise ConfigurationError(
-                f"timezone is {self.timezone}, but {self.resource.name} was loaded with {before}:"
-                " its timestamps would be those of two clocks.",
-                f"Set timezone to {before}; or load everything again with --full-refresh"
-                " (full_refresh=True).",
-            )
-        if _is_loaded(state):
-            keeping.check_state(self.resource.name, history=bool(state.get(HISTORY)))
-        if self._policy is None:
-            return
-        known: Mapping[str, Any] = state.get(_PRIVACY) or {}
-        added = self._policy.added_to(known) if _is_loaded(state) else []
-        named = {it for it in self._policy.named if ".".join(it) not in known.get("named", ())}
-        if named and schema is not None:
-            added += barred_columns(schema, self.resource, named)
-        if added:
-            raise ConfigurationError(
-                f"privacy now covers {', '.join(added)}, and {self.resource.name} was loaded"
-                " without: the values that are in its tables would stay there.",
-                "Load everything again with --full-refresh (full_refresh=True), which drops them;"
-                " or take it out of privacy.",
-            )
-
-    def _note_how(self, state: MutableMapping[str, Any], keeping: Keeping) -> None:
-        """Notes how records are read that are loaded now, and which package carries them."""
-        state[_ZONE] = self.timezone
-        if keeping.history:
-            state[HISTORY] = True
-        if self._policy or _PRIVACY in state:
-            state[_PRIVACY] = self._policy and self._policy.as_state()
-        if self._reread is None:  # which leaves a state as it was
-            memory.note_carrier(state, extraction.load_id())
-
-    def warn_of_policy(self, state: Mapping[str, Any]) -> None:
-        """Warns if rows that are loaded now are hashed, or dropped from, in another way."""
-        before: dict[str, Any] = state.get(_PRIVACY) or {}
-        now = self._policy.as_state() if self._policy else {}
-        known, kept = ({*it.get("hash", ()), *it.get("drop", ())} for it in (before, now))
-        is_same = known == kept and (not known or before["digest"] == now["digest"])
-        if is_same or not _is_loaded(state):
-            return
-        gone = ", ".join(sorted(known - kept))
-        logger.warning(
-            "privacy has changed since %s was loaded%s. Rows that are there keep what they have:"
-            " gaps, or hashes, of another key maybe. If that is meant, run once with --reconcile or"
-            " --full-refresh (full_refresh=True), which loads them again; if not, put it back.",
-            self.resource.name,
-            f", and has no {gone} any more: new rows have it as it comes" if gone else "",
-        )
-
-
-def _is_loaded(state: Mapping[str, Any]) -> bool:
-    """Says whether anything was loaded that a resource's state tells of."""
-    return _ZONE in state or any("cursor" in it for it in state.get("cursors", {}).values())
+        return Terms(self.resource, self.timezone, self._policy, self.keeping(pipeline))

@@ -12,7 +12,7 @@ from typing import Any, Final
 from dlt import Pipeline
 from dlt.extract import DltSource
 
-from customergauge_source.cli import outcome
+from customergauge_source.cli import whereabouts
 from customergauge_source.cli.options import Options
 from customergauge_source.dlt_bridge import health, memory, working_dir
 from customergauge_source.dlt_bridge.known import check_dlt
@@ -143,7 +143,7 @@ class Doctor:
         self._states = memory.go_on_from_destination(pipeline, self._source)
         writable = "can be written" if health.try_to_write(pipeline) else "is there"
         settings = health.settings_found("destination", pipeline.destination.destination_name)
-        return f"{outcome.place_of(pipeline)} {writable}; {_listed(settings)}"
+        return f"{whereabouts.place_of(pipeline)} {writable}; {_listed(settings)}"
 
     def _last_load(self) -> str:
         last = health.last_load(self.pipeline, self._source)
@@ -151,9 +151,9 @@ class Doctor:
 
     def _cursor(self, name: str, reader: ResourceReader) -> str:
         state = self._states.get(name, {})
-        keeping = reader.keeping(self.pipeline)
-        reader.check_state(state, self.pipeline.schemas.get(self._source), keeping)
-        reader.warn_of_policy(state)
+        terms = reader.terms(self.pipeline)
+        terms.check(state, self.pipeline.schemas.get(self._source))
+        terms.warn(state)
         cursor = reader.cursor_in(state)
         return "none: the next load reads everything" if cursor is None else f"{cursor}"
 

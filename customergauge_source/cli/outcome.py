@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
+
+from customergauge_source.cli import whereabouts
 
 if TYPE_CHECKING:
     from dlt import Pipeline
@@ -76,7 +77,7 @@ def warn(text: str) -> None:
 
 def warn_if_thrown_away(pipeline: Pipeline) -> None:
     """Warns of a DuckDB file on a runner that is thrown away with all that it holds."""
-    if _is_on_github() and (file := _duckdb_file(pipeline)):
+    if _is_on_github() and (file := whereabouts.duckdb_file(pipeline)):
         warn(
             f"{file} lies on a runner that is thrown away after the job, and the cursor with it."
             " Set a destination that lasts, such as motherduck, bigquery or snowflake."
@@ -118,27 +119,7 @@ def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
         if any(it.pages and it.cursor is None for _, it in resources):
             how = "a period, or a single response, has no cursor; run it again without --max-pages"
         yield f"There is more to read: {how}."
-    # Where it is, and a command that looks at it.
-    file, dataset = _duckdb_file(pipeline), _dataset(pipeline)
-    yield f"data: {place_of(pipeline)}"
-    query = f"SELECT * FROM {dataset}.{next(iter(summary.resources))} LIMIT 5"  # noqa: S608 - shown
-    if file is not None:
-        path = json.dumps(file, ensure_ascii=False)
-        look = f'it = duckdb.connect({path}, read_only=True); it.sql("{query}").show()'
-        query = f"python -c {shlex.quote(f'import duckdb; {look}')}"
-    yield f"look at it: {query}"
-
-
-def place_of(pipeline: Pipeline) -> str:
-    """Returns where a pipeline loads to."""
-    name = _duckdb_file(pipeline) or pipeline.destination.destination_name
-    return f"{name}, dataset {_dataset(pipeline)}"
-
-
-def _dataset(pipeline: Pipeline) -> str:
-    """Returns the name of the dataset as the destination spells it."""
-    client: Any = pipeline.destination_client()
-    return str(client.config.normalize_dataset_name(client.schema))
+    yield from whereabouts.shown(summary, pipeline)
 
 
 def _views(summary: LoadSummary) -> Iterator[str]:
@@ -162,14 +143,6 @@ def _reconciled(found: ReconcileSummary, seconds: float) -> Iterator[str]:
                 yield f"  {kind}: {named}"
     for reason in found.refused.values():
         yield f"Without --dry-run this would end with exit code 4, and remove nothing: {reason}"
-
-
-def _duckdb_file(pipeline: Pipeline) -> str | None:
-    if not pipeline.destination.destination_type.endswith(".duckdb"):
-        return None
-    config: Any = pipeline.destination_client().config
-    path, here = Path(config.credentials.database), Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _is_on_github() -> bool:

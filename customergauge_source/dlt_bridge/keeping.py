@@ -17,8 +17,6 @@ from customergauge_source.views.present import definitions
 
 VERSIONS_OF: Final = "x-customergauge-versions-of"
 """Hint of a root table that has all versions: the column that tells its records apart."""
-HISTORY: Final = "history"
-"""Key of a resource's state: whether its tables have all versions."""
 
 _LOAD_ID: Final = {"data_type": "text", "nullable": False}
 _ROW_KEY: Final = {"data_type": "text", "nullable": False, "row_key": True}
@@ -69,16 +67,24 @@ class Keeping:
         """Returns the hint of the column that a row takes the place of others by."""
         return {} if self.history else {"primary_key": True}
 
-    def check_state(self, name: str, *, history: bool) -> None:
-        """Checks that a resource is kept as it was before.
+    def check_before(self, name: str, *, history: bool, schema: Schema | None) -> None:
+        """Checks that the records of a resource are kept as they were before.
 
         Args:
             name: Name of the resource.
             history: Whether its tables have all versions.
+            schema: The schema that has them; None if there is none.
 
         Raises:
-            ConfigurationError: It is not.
+            ConfigurationError: They are not.
         """
+        before = schema.tables.get(name, {}).get("table_format") if schema else self.table_format
+        if before != self.table_format:
+            raise ConfigurationError(
+                f"table_format is {self.table_format or 'not set'}, and the tables of {name} are"
+                f" {before or 'plain Parquet'}.",
+                f"Set table_format as it was. Or: {_ANEW}",
+            )
         if history != self.history:
             has, had = ("all versions", "one") if self.history else ("one version", "all")
             raise ConfigurationError(

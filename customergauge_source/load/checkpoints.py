@@ -233,8 +233,7 @@ class Load:
         schema = self.pipeline.schemas.get(self.source.name)
         for name, reader in self._readers.items():
             if reader is not None:
-                keeping = reader.keeping(self.pipeline)
-                reader.check_state(states.get(name, {}), schema, keeping)
+                reader.terms(self.pipeline).check(states.get(name, {}), schema)
 
     def _schema_hash(self) -> str | None:
         """Returns what tells the versions of the source's schema apart."""
