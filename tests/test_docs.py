@@ -91,6 +91,7 @@ NOT_RUN = {
     "python -m tests.benchmarks --plot plot.svg": "takes ten minutes",
     "python -m tests.benchmarks --only privacy privacy-memory --runs 5": "takes two minutes",
     "python -m tests.benchmarks.reconcile": "takes two minutes",
+    "python -m tests.benchmarks.lake": "takes four minutes",
     "python -m tests.benchmarks.views": "takes ten minutes",
     "python -m tests.warehouses.hourly_cost": "tests/warehouses/test_hourly_cost.py runs it",
     "python -m tests.warehouses.environments": ".ci/run warehouses runs it",

@@ -10,6 +10,7 @@ import dlt
 import pytest
 import tomlkit
 from dlt.common.configuration.specs import (
+    AwsCredentials,
     BaseConfiguration,
     GcpServiceAccountCredentials,
     RuntimeConfiguration,
@@ -17,6 +18,7 @@ from dlt.common.configuration.specs import (
 from dlt.common.storages import LoadStorageConfiguration
 from dlt.destinations.impl.bigquery.configuration import BigQueryClientConfiguration
 from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
+from dlt.destinations.impl.filesystem.configuration import FilesystemDestinationClientConfiguration
 from dlt.destinations.impl.motherduck.configuration import MotherDuckCredentials
 from dlt.destinations.impl.snowflake.configuration import (
     SnowflakeClientConfiguration,
@@ -34,6 +36,8 @@ SPECS: dict[str, type[BaseConfiguration]] = {
     "sources.customergauge.credentials": CustomerGaugeCredentials,
     "destination.duckdb": DuckDbClientConfiguration,
     "destination.motherduck.credentials": MotherDuckCredentials,
+    "destination.filesystem": FilesystemDestinationClientConfiguration,
+    "destination.filesystem.credentials": AwsCredentials,
     "destination.bigquery": BigQueryClientConfiguration,
     "destination.bigquery.credentials": GcpServiceAccountCredentials,
     "destination.snowflake": SnowflakeClientConfiguration,

@@ -117,7 +117,7 @@ def make_parser(prog: str = PROG) -> argparse.ArgumentParser:
     add("--sandbox", action="store_true", help="load from a built-in API; no account needed")
     text = "responses that the built-in API has (2500)"
     add("--sandbox-responses", type=_whole_number(0), default=2500, metavar="N", help=text)
-    add("--destination", metavar="NAME", help="any SQL destination of dlt (duckdb)")
+    add("--destination", metavar="NAME", help="any SQL destination of dlt, or filesystem (duckdb)")
     add("--dataset", metavar="NAME", help="dataset, or schema, to load into (customergauge_data)")
 
     group = parser.add_argument_group("what to read", argument_default=argparse.SUPPRESS)
