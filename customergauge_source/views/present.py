@@ -32,7 +32,7 @@ def definitions(keys: Mapping[str, str], roots: Mapping[str, str]) -> dict[str, 
     found = {}
     for root, key in keys.items():
         deleted = deleted_table(root) if deleted_table(root) in keys else ""
-        found[_LATEST.format(root)] = _latest(root, key, deleted)
+        found[_LATEST.format(root)] = _latest(root, _quoted(key), deleted)
     for table, root in roots.items():
         row = "_dlt_id" if table == root else "_dlt_root_id"
         found[table] = f"""
