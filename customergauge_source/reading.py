@@ -17,7 +17,7 @@ from customergauge_source.api.client import CustomerGaugeClient
 from customergauge_source.api.page import Decoder, Page
 from customergauge_source.api.read_ahead import Feed
 from customergauge_source.api.reread import Confirmation, Reread
-from customergauge_source.dlt_bridge import extraction, memory, whole_files
+from customergauge_source.dlt_bridge import extraction, memory, settings, whole_files
 from customergauge_source.dlt_bridge.catalog import reader_maker
 from customergauge_source.dlt_bridge.keeping import Keeping, decide
 from customergauge_source.dlt_bridge.refusals import check_pipeline, check_steps
@@ -167,6 +167,7 @@ class ResourceReader:
         terms = self.terms(extraction.active_pipeline())
         check_pipeline(self.resource, terms.keeping)
         whole_files.use(extraction.active_pipeline())
+        settings.empty_staging(is_used=not terms.keeping.history)
         steps = check_steps(self.resource.name, in_packages=self._package_pages is not None)
         if 0 in steps.limits:
             return

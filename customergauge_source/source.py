@@ -107,7 +107,7 @@ def customergauge_source(  # noqa: PLR0913 - they are the API's parameters
     """
     arguments = {name: it for name, it in locals().items() if name not in _SECTIONS}
     check_dlt()
-    settings.keep_no_data()
+    settings.keep_no_files()
     given = settings.fill_in(arguments, lists=_LISTS, numbers=_NUMBERS, switches=_SWITCHES)
     for name in _LISTS:
         if isinstance(given[name], str):

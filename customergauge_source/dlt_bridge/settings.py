@@ -25,18 +25,31 @@ _EMPTY: Final = (None, "", _PLACEHOLDER)
 """An unset variable of a CI job, and what stands in the example file."""
 
 
-_KEEP_NOTHING: Final = ("load.delete_completed_jobs", "load.truncate_staging_dataset")
+_FILES: Final = "load.delete_completed_jobs"
+_STAGED: Final = "load.truncate_staging_dataset"
+_ours: set[str] = set()
+"""Variables that are set here."""
 
 
-def keep_no_data() -> None:
-    """Has dlt keep no survey data but in the tables, unless its configuration says otherwise.
+def keep_no_files() -> None:
+    """Has dlt keep no file with survey data that it loaded, unless its configuration says so."""
+    _set(_FILES, value=True)
 
-    By itself it keeps each file that it loaded, and the last package's rows in the staging dataset.
+
+def empty_staging(*, is_used: bool) -> None:
+    """Has dlt empty the staging dataset after a load, unless its configuration says otherwise.
+
+    Otherwise the rows of the last package stay there. One that is not used would be made for it.
     """
-    for key in _KEEP_NOTHING:
-        if dlt.config.get(key) is None:
-            # In dlt.config it would make each of hundreds of look-ups in a run slower.
-            os.environ[key.replace(".", "__").upper()] = "true"
+    _set(_STAGED, value=is_used)
+
+
+def _set(key: str, *, value: bool) -> None:
+    name = key.replace(".", "__").upper()
+    if name in _ours or dlt.config.get(key) is None:
+        # In dlt.config it would make each of hundreds of look-ups in a run slower.
+        os.environ[name] = str(value).lower()
+        _ours.add(name)
 
 
 def section() -> str:

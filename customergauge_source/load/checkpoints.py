@@ -29,7 +29,7 @@ from customergauge_source.dlt_bridge import (
 )
 from customergauge_source.dlt_bridge.keeping import Keeping, is_lake
 from customergauge_source.dlt_bridge.refusals import check_destination
-from customergauge_source.dlt_bridge.settings import is_set
+from customergauge_source.dlt_bridge.settings import empty_staging, is_set
 from customergauge_source.dlt_bridge.tables_step import owner_of
 from customergauge_source.exceptions import (
     ApiError,
@@ -115,7 +115,9 @@ class Load:
         with told_as_ours():
             check_destination(self.pipeline, None if any(self._readers.values()) else Keeping())
             for reader in filter(None, self._readers.values()):
-                check_destination(self.pipeline, reader.keeping(self.pipeline))
+                keeping = reader.keeping(self.pipeline)
+                check_destination(self.pipeline, keeping)
+                empty_staging(is_used=not keeping.history)  # by what is pending, too
         for reader in filter(None, self._readers.values()):
             reader.check_query(full_refresh=self.full_refresh)
         if self.views is None:
