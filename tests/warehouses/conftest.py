@@ -18,6 +18,7 @@ from customergauge_source.views import VIEWS
 from tests.viewing import bring_oddities
 from tests.warehouses.chosen import EACH
 from tests.warehouses.emulators import WAREHOUSES
+from tests.warehouses.s3 import S3, s3
 from tests.warehouses.target import Target, WarehouseMissingError
 from tests.warehouses.trial import Loaded, Trial
 
@@ -32,9 +33,24 @@ def running_warehouse(request: pytest.FixtureRequest) -> Iterator[Target]:
         with WAREHOUSES[request.param]() as target:
             yield target
     except WarehouseMissingError as missing:
-        if os.environ.get("CUSTOMERGAUGE_REQUIRE_EMULATORS") == "1":
-            pytest.fail(str(missing), pytrace=False)
-        pytest.skip(str(missing))
+        _leave_out(missing)
+
+
+@pytest.fixture(scope="session", name="s3")
+def running_s3() -> Iterator[S3]:
+    """Start an S3 server once for all tests of a worker."""
+    try:
+        with s3() as server:
+            yield server
+    except WarehouseMissingError as missing:
+        _leave_out(missing)
+
+
+def _leave_out(missing: WarehouseMissingError) -> None:
+    """Skip a test whose warehouse is not set up, or fail it if it has to be."""
+    if os.environ.get("CUSTOMERGAUGE_REQUIRE_EMULATORS") == "1":
+        pytest.fail(str(missing), pytrace=False)
+    pytest.skip(str(missing))
 
 
 @pytest.fixture
