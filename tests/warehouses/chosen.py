@@ -8,7 +8,7 @@ from tests.support import at_length
 from tests.warehouses.emulators import WAREHOUSES
 
 # DuckDB is what the others are compared with: that it equals itself is shown with --long.
-_ENGINES = ["postgres", "ducklake", "snowflake"]
+_ENGINES = ["postgres", "ducklake", "ducklake_s3", "snowflake"]
 
 _OF_SCENARIO = [name for name in WAREHOUSES if name != "bqemulator"]
 

@@ -7,18 +7,13 @@ raises `WarehouseMissingError`, whose message says how to set it up.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from contextlib import contextmanager
-from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb as duckdb_package
-
-from tests.warehouses import quick_ducklake
 from tests.warehouses.credentials import service_account, token_service
+from tests.warehouses.ducklake import ducklake, ducklake_s3
 from tests.warehouses.environments import EMULATORS, Emulator
 from tests.warehouses.postgres import postgres
 from tests.warehouses.processes import free_port, running
@@ -41,41 +36,6 @@ def duckdb() -> Iterator[Target]:
             destination="duckdb",
             env={"DESTINATION__DUCKDB__CREDENTIALS": f"duckdb:///{file}"},
         )
-
-
-@contextmanager
-def ducklake() -> Iterator[Target]:
-    """Yield DuckLake with a DuckDB catalog and Parquet files in a folder of its own."""
-    extension = _ducklake_extension()
-    prefix = "DESTINATION__DUCKLAKE__CREDENTIALS"
-    with tempfile.TemporaryDirectory(prefix="ducklake-") as name:
-        folder = Path(name)
-        yield Target(
-            name="ducklake",
-            destination="ducklake",
-            program=quick_ducklake.PROGRAM,
-            env={
-                f"{prefix}__CATALOG": f"duckdb:///{folder / 'catalog.duckdb'}",
-                f"{prefix}__STORAGE__BUCKET_URL": (folder / "files").as_uri(),
-                # Loaded from the package's own folder: nothing is downloaded, and nothing written
-                # into the user's extension folder.
-                f"{prefix}__STATEMENTS": json.dumps([f"LOAD '{extension}'"]),
-            },
-        )
-
-
-def _ducklake_extension() -> Path:
-    """Return the DuckLake extension that was built for the DuckDB in use."""
-    version = duckdb_package.__version__
-    if find_spec("duckdb_extension_ducklake"):
-        package = Path(str(resources.files("duckdb_extension_ducklake")))
-        file = package / "extensions" / f"v{version}" / "ducklake.duckdb_extension"
-        if file.exists():
-            return file
-    raise WarehouseMissingError(
-        f"no DuckLake extension for DuckDB {version}: run `pip install -e '.[warehouses]'`, which "
-        "brings a DuckDB and an extension that fit"
-    )
 
 
 @contextmanager
@@ -176,6 +136,7 @@ def _ready(name: str) -> Emulator:
 WAREHOUSES: dict[str, Callable[[], AbstractContextManager[Target]]] = {
     "bigquery": bigquery,
     "ducklake": ducklake,
+    "ducklake_s3": ducklake_s3,
     "snowflake": snowflake,
     "bqemulator": bqemulator,
     "postgres": postgres,

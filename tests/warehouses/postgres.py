@@ -18,6 +18,8 @@ from tests.warehouses.target import Target, WarehouseMissingError, require_clien
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+URL = "DESTINATION__POSTGRES__CREDENTIALS"
+"""The setting that says where a cluster is."""
 _MISSING = (
     "PostgreSQL server not installed: `apt-get install postgresql`, or put initdb and postgres on "
     "PATH"
@@ -33,7 +35,6 @@ def postgres() -> Iterator[Target]:
     Raises:
         WarehouseMissingError: No server is installed, or root has no other user to run it as.
     """
-    require_client("psycopg2", extra="postgres")
     require_client("psycopg2", extra="postgres")
     binaries = _binaries()
     prefix = _as_other_user()
@@ -58,7 +59,7 @@ def postgres() -> Iterator[Target]:
             yield Target(
                 name="postgres",
                 destination="postgres",
-                env={"DESTINATION__POSTGRES__CREDENTIALS": url},
+                env={URL: url},
             )
 
 

@@ -42,7 +42,7 @@ class Target:
         for key, value in self.env.items():
             patch.setenv(key, value)
         patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
-        if self.name == "ducklake":
+        if self.destination == "ducklake":
             patch.setattr(duckdb, "connect", quick_ducklake.connect)
 
 
