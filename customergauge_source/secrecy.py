@@ -20,8 +20,8 @@ IDENTIFIER: Final = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 """What a key of an answer looks like that is told; any other could be a value."""
 _SHORTEST: Final = 4
 """Hiding shorter texts would make messages unreadable, and hide nothing."""
-_FILES: Final = frozenset({"duckdb", "ducklake"})
-"""Destinations whose credentials are the path of a file, which a message has to name."""
+_PATHS: Final = frozenset({("duckdb", "credentials"), ("ducklake", "catalog")})
+"""Destinations, and a secret of theirs that may be the path of a file: a message has to name it."""
 _TRACEBACK: Final = "Traceback (most recent call last):"
 _QUOTED: Final = re.compile(r"(?<!\w)'(?:[^'\\]|\\.|'')*'(?!\w)")
 _ROW: Final = re.compile(r"(?s)\s*(?:DETAIL:|Failing row contains).*")
@@ -104,7 +104,7 @@ def _spelled(character: str) -> str:
 
 def _is_path(trace: ResolvedValueTrace) -> bool:
     return (
-        not _FILES.isdisjoint(trace.sections)
+        any(trace.key == key and kind in trace.sections for kind, key in _PATHS)
         and isinstance(trace.value, str)
         and "token" not in trace.value
     )
