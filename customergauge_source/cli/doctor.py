@@ -14,7 +14,7 @@ from dlt.extract import DltSource
 
 from customergauge_source.cli import whereabouts
 from customergauge_source.cli.options import Options
-from customergauge_source.dlt_bridge import health, memory, working_dir
+from customergauge_source.dlt_bridge import ducklake, health, memory, working_dir
 from customergauge_source.dlt_bridge.known import check_dlt
 from customergauge_source.dlt_bridge.refusals import check_destination
 from customergauge_source.dlt_bridge.settings import is_set
@@ -140,6 +140,7 @@ class Doctor:
             check_destination(pipeline, reader.keeping(pipeline))
         if self._options.views or is_set(self._source, "views"):
             check_dialect(pipeline)
+        ducklake.check_bucket(pipeline)
         self._states = memory.go_on_from_destination(pipeline, self._source)
         writable = "can be written" if health.try_to_write(pipeline) else "is there"
         settings = health.settings_found("destination", pipeline.destination.destination_name)

@@ -19,6 +19,7 @@ from dlt.extract import DltSource
 
 from customergauge_source.dlt_bridge import (
     duckdb_file,
+    ducklake,
     extraction,
     integrity,
     memory,
@@ -219,6 +220,7 @@ class Load:
         whole_files.use(self.pipeline)
         if extraction.is_into("duckdb"):
             duckdb_file.create_whole(self.pipeline)
+        ducklake.check_bucket(self.pipeline)
         if self.full_refresh:
             if not is_lake(self.pipeline):
                 integrity.clear_the_way(self.pipeline, self.source.name, self._readers)

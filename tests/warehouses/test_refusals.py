@@ -16,6 +16,8 @@ from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
 from tests.support import at_length, environment, make_source, run_load
+from tests.warehouses.ducklake import CATALOG, PREFIX, STORAGE
+from tests.warehouses.target import Target
 
 # Makes the vendors' clients impossible to import, in every Python that has it on its path.
 _BLOCKER = """
@@ -40,6 +42,33 @@ _CONFIGURED = {
         )
     },
     "snowflake": {"DESTINATION__SNOWFLAKE__CREDENTIALS": "snowflake://u:p@account/db?warehouse=w"},
+}
+_SECRET = "not-the-pass-of-the-lake"
+_NOBODY = f"//loader:{_SECRET}@127.0.0.1:1/"
+_WRONG_LAKES = {
+    "no server of the catalogue": ({CATALOG: f"postgresql:{_NOBODY}postgres"}, "refused", 5),
+    "no driver in the catalogue's address": ({CATALOG: _NOBODY}, "ConnectionString", 2),
+    "no bucket": ({f"{STORAGE}__BUCKET_URL": "s3://mistyped/lake"}, "NoSuchBucket", 5),
+    "no such key": (
+        {f"{STORAGE}__CREDENTIALS__AWS_ACCESS_KEY_ID": "nobody"},
+        "InvalidAccessKeyId",
+        5,
+    ),
+    "another secret": (
+        {f"{STORAGE}__CREDENTIALS__AWS_SECRET_ACCESS_KEY": _SECRET},
+        "SignatureDoesNotMatch",
+        5,
+    ),
+    "no server of the bucket": (
+        {f"{STORAGE}__CREDENTIALS__ENDPOINT_URL": "http://127.0.0.1:1"},
+        "Could not connect",
+        5,
+    ),
+    "no secret": (
+        {f"{STORAGE}__CREDENTIALS__AWS_SECRET_ACCESS_KEY": ""},
+        "credentials of duckl",
+        2,
+    ),
 }
 
 
@@ -147,3 +176,23 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
     assert len(ended.err.splitlines()) == 2
     assert f"pip install 'dlt[{destination}]'" in ended.err
     assert sandbox.requests == []
+
+
+@pytest.mark.parametrize("running_warehouse", ["ducklake_s3"], indirect=True)
+@pytest.mark.parametrize("what", at_length(_WRONG_LAKES, short=["no bucket", "another secret"]))
+def test_a_lake_that_cannot_be_reached_is_told_in_two_lines_and_no_catalogue_keeps_it(
+    command: Command, warehouse: Target, sandbox: Sandbox, dataset_name: str, what: str
+) -> None:
+    """A new catalogue would note the bucket of whoever opens it first."""
+    wrong, told, code = _WRONG_LAKES[what]
+    right = {**warehouse.env, f"{PREFIX}__METADATA_SCHEMA": dataset_name}
+    place = ("--destination", "ducklake", "--dataset", dataset_name)
+
+    ended = command(sandbox, *place, **{k: v for k, v in {**right, **wrong}.items() if v})
+
+    assert ended.code == code, ended.err
+    assert len(ended.err.splitlines()) == 2
+    assert told in ended.err
+    assert _SECRET not in ended.err
+    assert sandbox.requests == []
+    assert command(sandbox, *place, "--check", **right).code == 0
