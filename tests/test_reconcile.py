@@ -17,6 +17,7 @@ from customergauge_source.sandbox import DETRACTORS_FILTER, PROMOTERS_FILTER, Fa
 from customergauge_source.sandbox import tokens as sandbox_tokens
 from customergauge_source.tables.shape import DELETED, DIGEST, SCOPE
 from tests.command import Command, until
+from tests.kills import missing_or_wrong
 from tests.reconciling import (
     ALL,
     EDITS,
@@ -37,7 +38,6 @@ from tests.reconciling import (
     tables_with,
 )
 from tests.support import DATASET, asked_cursors, query
-from tests.test_crashes import missing_or_wrong
 from tests.truth import differences, loaded, stored_cursor
 
 
