@@ -312,6 +312,11 @@ def test_what_stands_in_the_example_file_is_missing(command: Command, sandbox: S
     rest = {f"DESTINATION__POSTGRES__CREDENTIALS__{it}": "x" for it in ("USERNAME", "PASSWORD")}
     ended = command(sandbox, "--destination", "postgres", **rest)
     assert "Missing from the configuration: database of postgres." in ended.err
+
+    catalog = {"DESTINATION__DUCKLAKE__CREDENTIALS__CATALOG": "duckdb:///here.duckdb"}
+    ended = command(sandbox, "--destination", "ducklake", **catalog)
+    assert ended.code == 2
+    assert "Missing from the configuration: storage.bucket_url, storage.cred" in ended.err
     assert sandbox.requests == []
 
 

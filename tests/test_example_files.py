@@ -15,10 +15,11 @@ from dlt.common.configuration.specs import (
     GcpServiceAccountCredentials,
     RuntimeConfiguration,
 )
-from dlt.common.storages import LoadStorageConfiguration
+from dlt.common.storages import FilesystemConfiguration, LoadStorageConfiguration
 from dlt.destinations.impl.bigquery.configuration import BigQueryClientConfiguration
 from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from dlt.destinations.impl.filesystem.configuration import FilesystemDestinationClientConfiguration
+from dlt.destinations.impl.ducklake.configuration import DuckLakeCredentials
 from dlt.destinations.impl.motherduck.configuration import MotherDuckCredentials
 from dlt.destinations.impl.snowflake.configuration import (
     SnowflakeClientConfiguration,
@@ -42,6 +43,9 @@ SPECS: dict[str, type[BaseConfiguration]] = {
     "destination.bigquery.credentials": GcpServiceAccountCredentials,
     "destination.snowflake": SnowflakeClientConfiguration,
     "destination.snowflake.credentials": SnowflakeCredentials,
+    "destination.ducklake.credentials": DuckLakeCredentials,
+    "destination.ducklake.credentials.storage": FilesystemConfiguration,
+    "destination.ducklake.credentials.storage.credentials": AwsCredentials,
     "runtime": RuntimeConfiguration,
     "load": LoadStorageConfiguration,
 }

@@ -151,10 +151,18 @@ def _all(accessor: Any, path: str) -> Iterator[Any]:  # noqa: ANN401 - as above
 def check_filled_in(destination: str) -> None:
     """Checks that no credential of a destination is still what stands in the example file."""
     place = f"destination.{destination}.credentials"
-    given: Any = dlt.secrets.get(place)
-    keys = given if isinstance(given, Mapping) else ()
-    if dots := [key for key in keys if dlt.secrets.get(f"{place}.{key}") == _PLACEHOLDER]:
+    if dots := [it.removeprefix(f"{place}.") for it in _left_as_dots(place)]:
         raise ConfigurationError(
             f"Missing from the configuration: {', '.join(dots)} of {destination}.",
             f"Fill in [{place}] in .dlt/secrets.toml.",
         )
+
+
+def _left_as_dots(place: str) -> Iterator[str]:
+    """Yields what is not filled in, there and in the sections below."""
+    given: Any = dlt.secrets.get(place)
+    if isinstance(given, Mapping):
+        for key in given:
+            yield from _left_as_dots(f"{place}.{key}")
+    elif given == _PLACEHOLDER:
+        yield place
