@@ -26,17 +26,27 @@ CATALOG, STORAGE = f"{PREFIX}__CATALOG", f"{PREFIX}__STORAGE"
 def ducklake() -> Iterator[Target]:
     """Yield DuckLake with a DuckDB catalogue and Parquet files in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="ducklake-") as name:
-        folder = Path(name)
-        yield Target(
-            name="ducklake",
-            destination="ducklake",
-            program=quick_ducklake.PROGRAM,
-            env={
-                CATALOG: f"duckdb:///{folder / 'catalog.duckdb'}",
-                f"{STORAGE}__BUCKET_URL": (folder / "files").as_uri(),
-                **_with_extensions(folder, "ducklake"),
-            },
-        )
+        yield _of_files("ducklake", "duckdb", Path(name))
+
+
+@contextmanager
+def ducklake_sqlite() -> Iterator[Target]:
+    """Yield the same with a SQLite catalogue, which is what dlt takes where nothing is set."""
+    with tempfile.TemporaryDirectory(prefix="ducklake-") as name:
+        yield _of_files("ducklake_sqlite", "sqlite", Path(name), "sqlite")
+
+
+def _of_files(name: str, driver: str, folder: Path, *extensions: str) -> Target:
+    return Target(
+        name=name,
+        destination="ducklake",
+        program=quick_ducklake.PROGRAM,
+        env={
+            CATALOG: f"{driver}:///{folder / 'catalog'}.{driver}",
+            f"{STORAGE}__BUCKET_URL": (folder / "files").as_uri(),
+            **_with_extensions(folder, "ducklake", *extensions),
+        },
+    )
 
 
 @contextmanager

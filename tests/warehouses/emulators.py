@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.warehouses.credentials import service_account, token_service
-from tests.warehouses.ducklake import ducklake, ducklake_s3
+from tests.warehouses.ducklake import ducklake, ducklake_s3, ducklake_sqlite
 from tests.warehouses.environments import EMULATORS, Emulator
 from tests.warehouses.postgres import postgres
 from tests.warehouses.processes import free_port, running
@@ -137,6 +137,7 @@ WAREHOUSES: dict[str, Callable[[], AbstractContextManager[Target]]] = {
     "bigquery": bigquery,
     "ducklake": ducklake,
     "ducklake_s3": ducklake_s3,
+    "ducklake_sqlite": ducklake_sqlite,
     "snowflake": snowflake,
     "bqemulator": bqemulator,
     "postgres": postgres,

@@ -10,7 +10,7 @@ import duckdb
 
 from tests.warehouses.target import WarehouseMissingError
 
-_FILES = {"postgres": "postgres_scanner"}
+_FILES = {"postgres": "postgres_scanner", "sqlite": "sqlite_scanner"}
 """What a file has to be called; otherwise as its extension is."""
 
 

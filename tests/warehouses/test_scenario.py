@@ -14,7 +14,7 @@ from customergauge_source.exceptions import DestinationError
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command, until
 from tests.support import EMPTY, TABLES, Finished, asked_cursors
-from tests.warehouses.chosen import of_each_loaded_often
+from tests.warehouses.chosen import of_each_and_s3, of_each_loaded_often
 from tests.warehouses.target import Target
 from tests.warehouses.trial import ZONE, Trial, duckdb_trial, orphans
 
@@ -76,6 +76,7 @@ def awkward(full: dict[str, Any]) -> list[Any]:
     ]
 
 
+@of_each_and_s3
 def test_every_step_leaves_the_rows_that_duckdb_has(
     trial: Trial, reference: Trial, full: dict[str, Any]
 ) -> None:
