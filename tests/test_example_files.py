@@ -18,8 +18,8 @@ from dlt.common.configuration.specs import (
 from dlt.common.storages import FilesystemConfiguration, LoadStorageConfiguration
 from dlt.destinations.impl.bigquery.configuration import BigQueryClientConfiguration
 from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
-from dlt.destinations.impl.filesystem.configuration import FilesystemDestinationClientConfiguration
 from dlt.destinations.impl.ducklake.configuration import DuckLakeCredentials
+from dlt.destinations.impl.filesystem.configuration import FilesystemDestinationClientConfiguration
 from dlt.destinations.impl.motherduck.configuration import MotherDuckCredentials
 from dlt.destinations.impl.snowflake.configuration import (
     SnowflakeClientConfiguration,
