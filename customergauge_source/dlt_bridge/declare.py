@@ -10,7 +10,7 @@ from dlt.common.schema.typing import TPartialTableSchema
 from dlt.extract import DltResource
 
 from customergauge_source.dlt_bridge import extraction
-from customergauge_source.dlt_bridge.keeping import Keeping
+from customergauge_source.dlt_bridge.keeping import VERSIONS_OF, Keeping
 from customergauge_source.resources.resource import Resource
 from customergauge_source.tables.shape import (
     DELETED,
@@ -80,6 +80,9 @@ def declare(schema: Schema, resource: Resource, keeping: Keeping) -> Iterator[tu
     columns = {resource.key: _key_column(resource), **_columns(DELETED_RECORDS), **beside}
     _update(schema, deleted_table(resource.name), columns, DELETED_RECORDS, root)
     yield deleted_table(resource.name), ""
+    known: Mapping[str, Any] = schema.tables.get(REJECTED_RECORDS_TABLE, {})
+    if (VERSIONS_OF in known) != keeping.history:
+        schema.tables.pop(REJECTED_RECORDS_TABLE, None)  # no refresh drops it: no resource's own
     if REJECTED_RECORDS_TABLE not in schema.tables:
         columns = {**_columns(REJECTED_RECORDS), **beside}
         _update(schema, REJECTED_RECORDS_TABLE, columns, REJECTED_RECORDS, root)
