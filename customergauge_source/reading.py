@@ -185,7 +185,8 @@ class ResourceReader:
         counts = extraction.metrics()
         counts |= {"pages": 0, "rejected": 0, "cursor": position.told, "caught_up": False}
         if self._feed is None:  # the first package of a run
-            decoder = Decoder(self.resource, None if steps.see_records else make_reader, policy)
+            rows = None if steps.see_records else make_reader
+            decoder = Decoder(self.resource, rows, policy, all_versions=keeping.history)
             self._feed = self._open(decoder, query, position, make_reader)
             if not isinstance(self._reread, Confirmation):
                 terms.warn(state)

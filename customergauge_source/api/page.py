@@ -52,11 +52,16 @@ class Page:
 
 @dataclass(frozen=True)
 class Decoder:
-    """Decodes pages: into rows of an Arrow array if there is a reader, else into JSON objects."""
+    """Decodes pages: into rows of an Arrow array if there is a reader, else into JSON objects.
+
+    Attributes:
+        all_versions: Whether a record that is twice on a page is there twice, or as it came last.
+    """
 
     resource: Resource
     make_reader: Callable[[], Reader] | None = None
     policy: Policy | None = None
+    all_versions: bool = False
 
     def decode(self, body: bytes) -> Page:
         """Returns what an answer holds.
@@ -90,7 +95,8 @@ class Decoder:
         data, cursor = answer["data"], answer.get("cursor")
         if not isinstance(data, list):
             raise NotAsDocumentedError("data to be a list")
-        records, rejected = sort_out(data, self.resource.key, self.resource.put_right, self.policy)
+        how = (self.resource.key, self.resource.put_right, self.policy)
+        records, rejected = sort_out(data, *how, all_versions=self.all_versions)
         following = cursor.get("next") if isinstance(cursor, dict) else None
         keys = {record[self.resource.key] for record in records} | {it.identity for it in rejected}
         return Page(records, rejected, frozenset(keys), len(body), following)

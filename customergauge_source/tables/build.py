@@ -6,11 +6,12 @@ carry the same `_dlt_*` keys, so that dlt's own merge of a parent with its child
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from itertools import groupby
+from itertools import chain, groupby
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,12 +32,26 @@ class Table:
 
 
 def join(pages: Sequence[pa.StructArray], key: str) -> Iterator[pa.StructArray]:
-    """Yields the rows of pages, of as many together as have the same fields and distinct keys."""
+    """Yields the rows of pages, of as many together as have the same fields and distinct keys.
+
+    Of records with the same key on a page the later ones come later.
+    """
     for _, alike in groupby(pages, lambda rows: rows.type):
         some = list(alike)
         joined = pa.concat_arrays(some)
         is_distinct = len(pc.unique(joined.field(key))) == len(joined)
-        yield from [joined] if is_distinct else some
+        yield from [joined] if is_distinct else chain.from_iterable(_apart(it, key) for it in some)
+
+
+def _apart(rows: pa.StructArray, key: str) -> Iterator[pa.StructArray]:
+    """Yields the rows in parts with distinct keys: first versions of records, then second ones."""
+    seen: Counter[int] = Counter()
+    versions = []
+    for number in rows.field(key).to_pylist():
+        seen[number] += 1
+        versions.append(seen[number])
+    for version in sorted(set(versions)):
+        yield rows.filter(pc.equal(pa.array(versions), version))
 
 
 @dataclass

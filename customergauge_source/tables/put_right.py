@@ -22,7 +22,7 @@ from customergauge_source.tables.values import as_list
 
 
 def rows_of_objects(records: Sequence[JsonObject], target: Target) -> pa.StructArray:
-    """Returns the rows of records with distinct keys: columns, and lists of child rows."""
+    """Returns the rows of records: columns, and lists of child rows."""
     page = _Page(target, [[] for _ in records], {target.rejected_values: ()})
     columns = page.columns((target.root,), target.shape, records, range(len(records)))
     columns[target.rejected_values] = arrow.rejected_lists(page.rejected)

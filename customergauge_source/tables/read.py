@@ -55,7 +55,7 @@ class Reader:
             return self._finished(rows_of_arrow(records, target))
 
     def rows_of_objects(self, records: Sequence[JsonObject]) -> pa.StructArray:
-        """Returns the rows of records with distinct keys."""
+        """Returns the rows of records."""
         return self._finished(rows_of_objects(records, self._target))
 
     def _finished(self, rows: pa.StructArray) -> pa.StructArray:

@@ -37,12 +37,14 @@ def sort_out(
     key: str,
     put_right: Callable[[JsonObject], JsonObject],
     policy: Policy | None = None,
+    *,
+    all_versions: bool = False,
 ) -> tuple[list[JsonObject], list[RejectedRecord]]:
     """Parts a page into records that load and entries that do not.
 
-    Of records with the same key, a whole number, the later one stays, whole; `put_right` brings it
-    from an older shape into the declared one. Of an entry that does not load is told what the
-    privacy policy lets be told.
+    Of records with the same key, a whole number, the later one stays, whole, or with
+    `all_versions` each of them; `put_right` brings it from an older shape into the declared one. Of
+    an entry that does not load is told what the privacy policy lets be told.
     """
     accepted: dict[int, JsonObject] = {}
     rejected: list[RejectedRecord] = []
@@ -52,8 +54,9 @@ def sort_out(
         except UnfitError as unfit:
             rejected.append(_rejected(entry, str(unfit), position, policy, rejected))
             continue
-        accepted.pop(number, None)  # so that the later one also takes the later place
-        accepted[number] = put_right({**entry, key: number})
+        place = position if all_versions else number
+        accepted.pop(place, None)  # so that the later one also takes the later place
+        accepted[place] = put_right({**entry, key: number})
     return list(accepted.values()), rejected
 
 
