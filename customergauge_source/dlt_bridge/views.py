@@ -92,8 +92,13 @@ def _of_present_state(client: Any, writer: Writer) -> dict[str, View]:  # noqa: 
         described = _described(schema, name, all_columns=True).items()
         columns = {column: text for column, text in described if writer.fold(column) in there}
         text = schema.tables[name].get("description") or ""
-        found[f"{CURRENT}{name}"] = view_of(name, text, columns)
+        found[_shortened(schema.naming, f"{CURRENT}{name}")] = view_of(name, text, columns)
     return dict(sorted(found.items()))
+
+
+def _shortened(naming: NamingConvention, name: str) -> str:
+    """Returns a name that the destination does not cut off, and so take for another's."""
+    return naming.shorten_identifier(name, name, naming.max_length)
 
 
 def _before(stored: Sequence[str], view: View, drop: str) -> Iterator[str]:
