@@ -12,6 +12,7 @@ import pytest
 
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command, until
+from tests.histories import apart, numbered, present, shown
 from tests.killed_at import KILL_AT
 from tests.kills import (
     ALL,
@@ -74,6 +75,30 @@ def test_a_run_after_kills_ends_with_the_rows_of_the_api(
             assert ended.code == 0, ended.err
 
         assert all_differences(command.file, sandbox) == []
+
+
+def test_a_history_after_kills_has_each_version_of_a_done_load_once(
+    command: Command, pace: Pace, case: int
+) -> None:
+    chance = random.Random(f"history {case}")  # noqa: S311
+    settings = command.folder / ".dlt" / "config.toml"
+    settings.parent.mkdir()
+    settings.write_text("[sources.customergauge]\nhistory = true\nviews = true\n", "utf-8")
+    with Sandbox(responses=RESPONSES, seed=case, latency=LATENCY) as sandbox:
+        for kill in range(KILLS_PER_CASE):
+            if chance.random() < STARTING_SHARE:
+                kill_at_the_start(command.folder, sandbox, pace, chance)
+            else:
+                kill_at_work(command, sandbox, pace, chance, *ALL)
+            if (case + kill) % 2:
+                shutil.rmtree(command.folder / "dlt", ignore_errors=True)
+        for _ in range(2):
+            ended = command(sandbox, *ALL)
+            assert ended.code == 0, ended.err
+
+        assert differences(apart(command.file), numbered(sandbox.records)) == []
+        for state in (present(command.file), shown(command.file)):
+            assert all_differences(state, sandbox) == []
 
 
 SCRIPT = """

@@ -1,0 +1,192 @@
+"""`history = true` in a database: each version is there once, and the present state is right."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customergauge_source import LoadSummary, load_in_checkpoints, reconcile
+from customergauge_source.dlt_bridge.dataset import opened
+from customergauge_source.report.data import collect
+from customergauge_source.report.queries import Span
+from customergauge_source.sandbox import Sandbox
+from tests.histories import apart, numbered, present, rows_of, shown
+from tests.support import EMPTY, at_length, make_pipeline, make_source, query
+from tests.test_crashes import missing_or_wrong
+from tests.test_privacy import KEY as KEY_OF_HASHES
+from tests.test_privacy import POLICY, as_policy_says
+from tests.truth import differences
+from tests.viewing import NON_RESPONSES, bring_oddities, told, wrong
+
+KEY = "number_customergauge"
+ALL = ["responses", "non_responses", "close_loop"]
+FILE = "customergauge.duckdb"
+Record = dict[str, Any]
+
+
+def load(folder: Path, sandbox: Sandbox, **arguments: Any) -> LoadSummary:
+    """Loads what is new into a history, and makes the views."""
+    how = {name: arguments.pop(name) for name in ("full_refresh", "views") if name in arguments}
+    source = {"history": True, "resources": ALL, "per_page": 20, **arguments}
+    return load_in_checkpoints(
+        make_pipeline(folder), make_source(sandbox, **source), checkpoint_pages=2,
+        **{"views": True, **how},
+    )  # fmt: skip
+
+
+def merged(folder: Path, sandbox: Sandbox, **arguments: Any) -> Path:
+    """Loads what is new into tables that are merged; returns their file."""
+    into = folder / "merged"
+    into.mkdir(exist_ok=True)
+    load(into, sandbox, **{"history": None, "views": False, **arguments})
+    return into / FILE
+
+
+def wrong_with(
+    file: Path, sandbox: Sandbox, versions: Iterable[Record], *, others: bool = True
+) -> list[str]:
+    """Returns what is wrong with a history of an account, whose versions came in an order."""
+    told = differences(apart(file), numbered(versions))
+    for state in (present(file), shown(file)):
+        told += differences(state, sandbox.records)
+        if others:
+            told += missing_or_wrong(state, "non_responses", sandbox.records_of(NON_RESPONSES))
+            told += missing_or_wrong(state, "close_loop", sandbox.records_of("close-loop"))
+    return told
+
+
+def report(folder: Path) -> Any:
+    """Returns the data of a report of all responses, less what tells of the loads."""
+    with opened(make_pipeline(folder), "customergauge") as dataset:
+        data = collect(dataset.ask, "customergauge", dataset.tables, Span(), dataset.hidden)
+    return comparable(data)
+
+
+def comparable(value: Any) -> Any:
+    """Returns data of a report with lists in one order, less what tells of the loads."""
+    if isinstance(value, Mapping):
+        left_out = ("last_load", "loads", "deleted", "deleted_responses")
+        return {name: comparable(it) for name, it in value.items() if name not in left_out}
+    return sorted(map(comparable, value), key=json.dumps) if isinstance(value, list) else value
+
+
+def test_each_version_is_there_once_and_the_present_state_is_the_account(workdir: Path) -> None:
+    file = workdir / FILE
+    with Sandbox(responses=60) as sandbox:
+        load(workdir, sandbox)
+        versions = sandbox.records
+        assert wrong_with(file, sandbox, versions) == []
+        assert load(workdir, sandbox).tables == {}
+
+        first, second, third, *_ = (record[KEY] for record in versions)
+        sandbox.edit(third, nps=1, **EMPTY)
+        versions.append(sandbox.records[2])
+        back = [sandbox.records[place] for place in (20, 30)]
+        for record in (*back, sandbox.records[40]):
+            sandbox.remove(record[KEY])
+        for expected in ((0, [third], 3), (0, [], 0)):
+            source = make_source(sandbox, history=True, per_page=20)
+            found = reconcile(make_pipeline(workdir), source, checkpoint_pages=2).reconcile
+            assert found is not None
+            assert (found.added, found.changed_ids, found.deleted) == expected
+        assert wrong_with(file, sandbox, versions) == []
+
+        sandbox.append(*back)
+        sandbox.arrive(5)
+        for lists in ({"tags": [{"label": "again", "type": "tag"}]}, EMPTY):
+            sandbox.redeliver(first, nps=0, **lists)
+        sandbox.redeliver(second, **EMPTY)
+        sandbox.become_response(sandbox.records_of(NON_RESPONSES)[3][KEY], vanishes=False)
+        versions += sandbox.records[57:]
+        shutil.rmtree(workdir / "pipelines")
+        load(workdir, sandbox)
+        assert wrong_with(file, sandbox, versions) == []
+        assert rows_of(shown(file)) == rows_of(merged(workdir, sandbox))
+
+
+@pytest.mark.parametrize("per_page", at_length([20, 1], short=[20]))
+def test_what_is_twice_in_a_load_is_there_twice_and_counts_as_it_came_last(
+    workdir: Path, full: Record, per_page: int
+) -> None:
+    """On a page, and on two pages that are one package, with steps of the user's and without."""
+    again = [full | {"nps": nps, "tags": [{"label": f"{nps}", "type": "tag"}]} for nps in (3, 7, 5)]
+    with Sandbox(records=again) as sandbox:
+        seen: list[int] = []
+
+        def see(record: Record) -> Record:
+            seen.append(record["nps"])
+            return record
+
+        for name in ("without", "with"):
+            folder = workdir / name
+            folder.mkdir()
+            source = make_source(sandbox, history=True, per_page=per_page)
+            if name == "with":
+                source.responses.add_map(see)
+            summary = load_in_checkpoints(make_pipeline(folder), source, views=True)
+            assert summary.resources["responses"].records == len(again)
+            assert wrong_with(folder / FILE, sandbox, again, others=False) == []
+        assert seen == [3, 7, 5]
+
+
+def test_undeclared_fields_and_lists_of_one_version_are_its_own(
+    workdir: Path, full: Record
+) -> None:
+    news = {"wave": 7, "tags": [{"label": "x", "weight": 2}], "fresh": [{"a": [1, 2]}, {"b": "c"}]}
+    with Sandbox(records=[full]) as sandbox:
+        load(workdir, sandbox, resources=None)
+        once = merged(workdir, sandbox, resources=None)
+        for change in (news, {"wave": "eight", "fresh": []}):
+            sandbox.redeliver(full[KEY], **change)
+            load(workdir, sandbox, resources=None)
+            merged(workdir, sandbox, resources=None)
+        file = workdir / FILE
+
+        rows = "SELECT wave FROM {}responses ORDER BY _dlt_load_id"
+        assert query(file, rows.format("")) == [(None,), ("7",), ("eight",)]
+        assert query(file, rows.format("current_")) == [("eight",)]
+        for table, count in (("fresh", 2), ("fresh__a", 2)):
+            loads = f"SELECT count(*), count(DISTINCT _dlt_load_id) FROM responses__{table}"
+            assert query(file, loads) == [(count, 1)]
+        assert rows_of(shown(file)) == rows_of(present(file))
+        assert rows_of(shown(file)) == rows_of(once)
+
+
+def test_views_and_report_over_a_history_are_those_over_merged_tables(workdir: Path) -> None:
+    with Sandbox(responses=120) as sandbox:
+        bring_oddities(sandbox)
+        load(workdir, sandbox)
+        sandbox.redeliver(sandbox.records[5][KEY], nps=0, **EMPTY)
+        sandbox.arrive(5)
+        load(workdir, sandbox, views=False)
+        cgids = sandbox.records[10][KEY], sandbox.records[11][KEY]
+        sandbox.edit(cgids[0], nps=0, properties=[{"field": "Edited", "reference": "yes"}])
+        sandbox.remove(cgids[1])
+        source = make_source(sandbox, history=True)
+        reconcile(make_pipeline(workdir), source, views=True)
+        merged(workdir, sandbox)
+
+        assert wrong(workdir / FILE, told(sandbox)) == []
+        assert report(workdir) == report(workdir / "merged")
+
+
+def test_a_policy_holds_for_each_version(workdir: Path) -> None:
+    policy = {**POLICY, "key": KEY_OF_HASHES}
+    with Sandbox(responses=30) as sandbox:
+        secrets = {record["email"] for record in sandbox.records}
+        load(workdir, sandbox, privacy=policy)
+        sandbox.redeliver(sandbox.records[0][KEY], nps=0, **EMPTY)
+        load(workdir, sandbox, privacy=policy)
+        hashed = [as_policy_says(record) for record in sandbox.records]
+
+    file = workdir / FILE
+    assert differences(apart(file), numbered(hashed)) == []
+    assert differences(shown(file), hashed) == []
+    text = str([query(file, f'FROM "{table}"') for (table,) in query(file, "SHOW TABLES")])
+    assert "promoter" in text or "response" in text
+    assert not [secret for secret in secrets if secret in text]
