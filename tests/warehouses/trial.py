@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -22,7 +23,7 @@ ZONE = "Europe/Amsterdam"
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
 
-_NOT_COMPARED = "_dlt_load_id"  # dlt's other keys are made of the data: the same everywhere
+_LOAD = "_dlt_load_id"  # not compared: dlt's other keys are made of the data: the same everywhere
 _NO_TIME = datetime(1900, 1, 1, 0, 0, 1, tzinfo=timezone.utc)
 
 
@@ -71,11 +72,15 @@ class Trial:
         """Wipe the working directory, as a runner does that is thrown away."""
         shutil.rmtree(self.folder)
 
-    def tables(self) -> Tables:
+    def tables(self, *, of: str = "", which_load: bool = False) -> Tables:
         """Return all rows of all tables but dlt's own, by one query each.
 
         Rows are in the order of their keys; values are those of Python, whatever the client makes
         of them. The tables are those that the destination itself remembers.
+
+        Args:
+            of: How the names begin of views that are asked in their places.
+            which_load: Whether rows say which load they came with.
         """
         witness = Trial(
             destination=self.destination,
@@ -85,10 +90,16 @@ class Trial:
         pipeline = witness.pipeline()
         pipeline.sync_destination()
         names = pipeline.default_schema.data_table_names(seen_data_only=True)
+        naming = pipeline.default_schema.naming
         try:
             with pipeline.sql_client() as client:
                 return {
-                    name: _rows(client, name, self._selected(pipeline, client, name))
+                    name: _rows(
+                        client,
+                        naming.shorten_identifier(of + name, of + name, naming.max_length),
+                        self._selected(pipeline, client, name),
+                        () if which_load else (_LOAD,),
+                    )
                     for name in names
                 }
         finally:
@@ -169,14 +180,14 @@ def orphans(tables: Tables) -> list[str]:
     ]
 
 
-def _rows(client: Any, table: str, selected: str) -> list[Row]:
+def _rows(client: Any, table: str, selected: str, left_out: Collection[str]) -> list[Row]:
     name = client.make_qualified_table_name(table)
     key = client.escape_column_name("_dlt_id")
     with client.execute_query(f"SELECT {selected} FROM {name} ORDER BY {key}") as cursor:
         columns = [column[0].lower() for column in cursor.description]
         rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
     return [
-        {column: _plain(row[column]) for column in sorted(row) if column != _NOT_COMPARED}
+        {column: _plain(row[column]) for column in sorted(row) if column not in left_out}
         for row in rows
     ]
 
