@@ -27,7 +27,8 @@ def history(sandbox: Sandbox, **arguments: Any) -> Any:
 
 def test_each_package_of_pipeline_run_has_its_versions(workdir: Path) -> None:
     with Sandbox(responses=30) as sandbox:
-        for how in ({}, {}, {"write_disposition": "append"}, {"write_disposition": "merge"}):
+        given: list[dict[str, Any]] = [{"write_disposition": it} for it in ("append", "merge")]
+        for how in ({}, {}, *given):
             pipeline = make_pipeline(workdir)
             pipeline.run(history(sandbox, resources=ALL, per_page=20), **how)
             assert differences(apart(workdir / FILE), numbered(sandbox.records)) == []
@@ -35,7 +36,7 @@ def test_each_package_of_pipeline_run_has_its_versions(workdir: Path) -> None:
             sandbox.redeliver(sandbox.records[3][KEY], **EMPTY)
             sandbox.become_response(sandbox.records_of("non-responses")[2][KEY], vanishes=False)
         tables = make_pipeline(workdir).schemas["customergauge"].tables.values()
-        own = [it for it in tables if "parent" not in it and not it["name"].startswith("_dlt")]
+        own = [it for it in tables if "parent" not in it and not str(it["name"]).startswith("_dlt")]
         assert {it["write_disposition"] for it in own} == {"append"}
 
 
@@ -94,7 +95,8 @@ def test_contracts_hold(workdir: Path, case: tuple[str, str]) -> None:
     with Sandbox(responses=20) as sandbox:
         make_pipeline(workdir).run(history(sandbox))
         bring_news(sandbox)
-        make_pipeline(workdir).run(history(sandbox), schema_contract={entity: mode})
+        contract: Any = {entity: mode}
+        make_pipeline(workdir).run(history(sandbox), schema_contract=contract)
         others = [it for it in sandbox.records if it[KEY] != NEW]
 
     has_record, has_field, has_list = CONTRACTS[entity, mode]
