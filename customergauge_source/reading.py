@@ -186,7 +186,7 @@ class ResourceReader:
         counts |= {"pages": 0, "rejected": 0, "cursor": position.told, "caught_up": False}
         if self._feed is None:  # the first package of a run
             rows = None if steps.see_records else make_reader
-            decoder = Decoder(self.resource, rows, policy, all_versions=keeping.history)
+            decoder = Decoder(self.resource, rows, policy, all_versions=terms.keeping.history)
             self._feed = self._open(decoder, query, position, make_reader)
             if not isinstance(self._reread, Confirmation):
                 terms.warn(state)
@@ -211,8 +211,9 @@ class ResourceReader:
         if feed.is_at_end:
             position.end()
             counts |= {"cursor": position.told, "caught_up": True}
-        if counts["rejected"] or (feed.is_at_end and is_new):
-            yield []  # there was no page, or none that a filter of the user's let pass
+            self._step.is_at_end = True
+        if counts["rejected"] or (feed.is_at_end and (is_new or self._step.keeps_back)):
+            yield []  # there was no page, none that a filter let pass, or rows were kept back
 
     def _open(
         self,

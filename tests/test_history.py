@@ -16,8 +16,8 @@ from customergauge_source.report.data import collect
 from customergauge_source.report.queries import Span
 from customergauge_source.sandbox import Sandbox
 from tests.histories import apart, numbered, present, rows_of, shown
+from tests.kills import missing_or_wrong
 from tests.support import EMPTY, at_length, make_pipeline, make_source, query
-from tests.test_crashes import missing_or_wrong
 from tests.test_privacy import KEY as KEY_OF_HASHES
 from tests.test_privacy import POLICY, as_policy_says
 from tests.truth import differences
@@ -190,3 +190,28 @@ def test_a_policy_holds_for_each_version(workdir: Path) -> None:
     text = str([query(file, f'FROM "{table}"') for (table,) in query(file, "SHOW TABLES")])
     assert "promoter" in text or "response" in text
     assert not [secret for secret in secrets if secret in text]
+
+
+def test_a_reconciliation_appends_what_differs_from_the_latest_version_alone(workdir: Path) -> None:
+    file = workdir / FILE
+
+    def found(sandbox: Sandbox) -> tuple[list[int], int]:
+        source = make_source(sandbox, history=True, per_page=20)
+        told = reconcile(make_pipeline(workdir), source, checkpoint_pages=1).reconcile
+        assert told is not None
+        ((rows,),) = query(file, "SELECT count(*) FROM responses")
+        return told.changed_ids, rows
+
+    with Sandbox(responses=60) as sandbox:
+        first, second, third = (record[KEY] for record in sandbox.records[:3])
+        for nps in (1, 2):
+            for cgid in (first, second):
+                sandbox.redeliver(cgid, nps=nps)
+        load(workdir, sandbox, resources=["responses"])
+        assert found(sandbox) == ([], 64)  # the feed brings what is no more, too
+
+        sandbox.edit(second, nps=1)  # back to what it was before
+        sandbox.edit(third, nps=4, **EMPTY)
+        assert found(sandbox) == (sorted([second, third]), 66)
+        assert found(sandbox) == ([], 66)
+        assert differences(present(file), sandbox.records) == []

@@ -11,8 +11,8 @@ import yaml
 from customergauge_source import load_in_checkpoints
 from customergauge_source.sandbox import Sandbox
 from tests.histories import apart, numbered, present
+from tests.kills import all_differences
 from tests.support import EMPTY, at_length, make_pipeline, make_source, query
-from tests.test_crashes import all_differences
 from tests.test_hints_and_schemas import CONTRACTS, FILE, HARMFUL, NEW, bring_news, refused
 from tests.truth import differences
 

@@ -49,7 +49,7 @@ def _found(sections: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 def try_to_write(pipeline: Pipeline) -> bool:
     """Makes a table and drops it again, in the dataset and in that which a merge passes through.
 
-    The datasets are made if there are none.
+    The dataset is made if there is none.
 
     Returns:
         Whether it was tried: only where the language of the destination is known.
@@ -63,7 +63,10 @@ def try_to_write(pipeline: Pipeline) -> bool:
             return True
         _make_and_drop_a_table(client)
         with client.with_staging_dataset():
+            was_there = client.is_storage_initialized()
             _make_and_drop_a_table(client)
+            if not was_there:  # a full refresh stumbles over one in which nothing was loaded
+                client.drop_storage()
     return True
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from customergauge_source.dlt_bridge.declare import REJECTED_RECORDS_TABLE
+from customergauge_source.exceptions import DestinationError
+from customergauge_source.tables.shape import DELETED
 
 logger = logging.getLogger("customergauge_source")
 
@@ -74,7 +76,7 @@ def is_unreadable(error: PipelineStepFailed) -> bool:
     return error.step == "sync" and isinstance(error.exception, _UNREADABLE)
 
 
-def clear_the_way(pipeline: Pipeline, source: str, resources: Iterable[str]) -> None:
+def clear_the_way(pipeline: Pipeline, source: str, resources: Mapping[str, bool]) -> None:
     """Makes a destination such that a full refresh succeeds, whatever has become of it.
 
     dlt's own tables go if they lack a column that they cannot do without, and so does the source's
@@ -84,7 +86,10 @@ def clear_the_way(pipeline: Pipeline, source: str, resources: Iterable[str]) -> 
     Args:
         pipeline: A pipeline whose working directory is empty.
         source: Name of the source, which is that of its schema.
-        resources: The resources that are loaded anew.
+        resources: The resources that are loaded anew, and whether they are a history then.
+
+    Raises:
+        DestinationError: There are tables that dlt does not know, and that are kept in another way.
     """
     with pipeline.destination_client() as it:
         client: Any = it
@@ -115,9 +120,9 @@ def clear_the_way(pipeline: Pipeline, source: str, resources: Iterable[str]) -> 
                 sql.execute_sql(f"DROP VIEW {sql.make_qualified_table_name(name)}")
         if REJECTED_RECORDS_TABLE in lost:  # which is no resource's, so that none makes it anew
             loaded.tables.pop(REJECTED_RECORDS_TABLE)
-        if unknown := [
-            name for name, columns in client.get_storage_tables({*resources} - {*names}) if columns
-        ]:
+        found = client.get_storage_tables({*resources} - {*names})
+        if unknown := {name: columns for name, columns in found if columns}:
+            _check_kept(unknown, resources, client.capabilities.casefold_identifier(DELETED))
             logger.warning(
                 "dlt does not know the tables of %s any more, and cannot drop them: all is read"
                 " anew, and merged. What CustomerGauge has deleted meanwhile stays; drop the"
@@ -128,6 +133,20 @@ def clear_the_way(pipeline: Pipeline, source: str, resources: Iterable[str]) -> 
             # No schema has this hash, so that dlt compares all tables with the next one.
             column = sql.escape_column_name("version_hash")
             _change(sql, f"UPDATE {{}} SET {column} = ''", *schemas)  # noqa: S608 - dlt's own
+
+
+def _check_kept(
+    unknown: Mapping[str, Iterable[str]], resources: Mapping[str, bool], of_merge: str
+) -> None:
+    """Checks that tables which a killed full refresh has left are kept as those will be."""
+    others = [name for name, columns in unknown.items() if (of_merge in columns) == resources[name]]
+    if others:
+        raise DestinationError(
+            f"dlt does not know the tables of {', '.join(others)} any more, and history was"
+            f" {str(not resources[others[0]]).lower()} when they were made.",
+            "Drop the dataset, or those tables and the ones whose names begin with theirs; then run"
+            " again with --full-refresh (full_refresh=True).",
+        )
 
 
 def _can_sync(pipeline: Pipeline) -> bool:

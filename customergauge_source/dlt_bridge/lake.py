@@ -8,7 +8,7 @@ any other destination.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,19 @@ from customergauge_source.exceptions import DestinationError
 from customergauge_source.views.dialects import Writer
 
 LOADS: Final = "_dlt_loads"
+_VERSIONS: Final = "_versions"
+"""How the name of the schema with all versions ends, beside that with the present state."""
 
 
 def file_of(pipeline: Pipeline) -> Path:
     """Returns the DuckDB file of a lake's views."""
     return Path.cwd() / f"{pipeline.pipeline_name}_lake.duckdb"
+
+
+def versions(place: Sequence[str]) -> list[str]:
+    """Returns the full name of the view with all versions, by that of the present state."""
+    *catalog, dataset, table = place
+    return [*catalog, f"{dataset}{_VERSIONS}", table]
 
 
 def loads_done(client: Any) -> set[str]:  # noqa: ANN401 - dlt's client of files
@@ -79,7 +87,8 @@ def opened(pipeline: Pipeline, source: str, file: Path | None = None) -> Iterato
     schema = pipeline.schemas[source]
     with pipeline.destination_client(source) as it:
         files: Any = it
-        dataset, versions = files.dataset_name, f"{files.dataset_name}_versions"
+        dataset = files.dataset_name
+        versions = f"{dataset}{_VERSIONS}"
         try:
             with (
                 duckdb.connect(str(file or ":memory:")) as connection,

@@ -14,12 +14,13 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract import DltResource
 
 from customergauge_source.dlt_bridge import extraction, writing
-from customergauge_source.dlt_bridge.keeping import Keeping
+from customergauge_source.dlt_bridge.keeping import VERSIONS_OF, Keeping
 from customergauge_source.resources.query import Query
 from customergauge_source.resources.resource import Resource
 from customergauge_source.tables import build
 from customergauge_source.tables.comparison import Stored
 from customergauge_source.tables.shape import DIGEST, SCOPE, deleted_table
+from customergauge_source.views.present import VERSIONS
 
 _AT_ONCE: Final = 10_000
 """Rows of an answer that are held at once."""
@@ -82,16 +83,20 @@ def records_of(pipeline: Pipeline, source: str, question: Question) -> Iterator[
     table: Mapping[str, Any] = schema.tables.get(question.resource.name, {}) if schema else {}
     if not (columns := table.get("columns", {})):
         return
-    name = question.resource.name
+    name, key = (f'"{it}"' for it in (question.resource.name, question.resource.key))
     with writing.opened(pipeline, source) as (client, writer):
         sql = client.sql_client
-        present = writer.query(f'SELECT * FROM "{name}"') if name in writer.present else ""  # noqa: S608 - ours
+        present, several = "", set[int]()
+        if VERSIONS_OF in table:
+            twice = f"SELECT {key} FROM {VERSIONS}.{name} GROUP BY {key} HAVING COUNT(*) > 1"  # noqa: S608 - ours
+            several = {int(row[0]) for row in sql.execute_sql(writer.query(twice)) or ()}
+            present = writer.query(f"SELECT * FROM {name}")  # noqa: S608 - ours
         statement, parameters = question.statement(sql, columns, present)
         with sql.execute_query(statement, *parameters) as cursor:
             while rows := cursor.fetchmany(_AT_ONCE):
                 for key, digest, is_ours, is_held in rows:
                     number = None if digest is None else int(digest)
-                    yield int(key), number, bool(is_ours), bool(is_held)
+                    yield int(key), number, bool(is_ours), bool(is_held), int(key) in several
 
 
 def removal(resource: Resource, keys: Sequence[int]) -> DltResource:

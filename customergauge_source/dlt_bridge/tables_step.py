@@ -46,6 +46,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         rejected: Entries that are no loadable records, each with the cursor of its page; they go
             with the next tables.
         comparison: What the tables say already, if only what differs is to be loaded.
+        is_at_end: Whether all pages have come.
     """
 
     placement_affinity: ClassVar[float] = 2
@@ -55,6 +56,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         super().__init__(lambda item: item)
         self.owner = owner
         self.comparison: Comparison | None = None
+        self.is_at_end = False
         self._resource = resource
 
     def begin(self, make_reader: Callable[[], Reader], scope: str, keeping: Keeping) -> bool:
@@ -76,6 +78,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
             hints.drop_file_format(self._extracted)
             if keeping.history:
                 self._extracted.apply_hints(write_disposition="append", primary_key=[])
+        self.is_at_end = False
         self._custom_metrics = {"records": 0, "rejected_values": 0}
         self._known: set[str] = set()
         before = {name: {*table["columns"]} for name, table in schema.tables.items()}
@@ -101,6 +104,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
             self._builder = build.ChainBuilder(name, key, *how, history=self._keeping.history)
         if self.comparison is not None:
             pages = [*map(self.comparison.differing, pages)]
+            pages += self.comparison.kept_back() if self.is_at_end else []
         built = map(self._builder.build, build.join(pages, key))
         tables = [*self._admitted(chain.from_iterable(built))]
         by_place = not self._resource.position.repeats
@@ -119,6 +123,11 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
                 yield dlt.mark.with_table_name(table.rows, table.name)
         own = {name, deleted_table(name)}
         receive_arrow(self._schema, {table.name for table in tables} - own, name)
+
+    @property
+    def keeps_back(self) -> bool:
+        """Whether rows wait for the end of the pages."""
+        return self.comparison is not None and self.comparison.keeps_back
 
     def _rows_of(self, records: list[Any]) -> tuple[pa.StructArray]:
         name, key = self._resource.name, self._resource.key

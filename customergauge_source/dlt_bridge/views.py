@@ -121,7 +121,11 @@ def make_way(pipeline: Pipeline, source: str) -> list[str]:
             return []
         stored = stored_in(client, VIEWS)
         ours = [name for name, columns in stored.items() if _is_ours(name, columns, writer)]
-        present = [*stored_in(client, _of_present_state(client, writer))]
+        versions = _of_present_state(client, writer)
+        there = stored_in(client, versions).items()
+        present = [
+            it for it, columns in there if {*columns} <= {*map(writer.fold, versions[it].columns)}
+        ]
         # Those over versions have no meaning if the tables come back without.
         gone = [*ours, *present] if writer.dialect == "postgres" else present
         execute(client.sql_client, [writer.drop(name) for name in gone])  # all, or none

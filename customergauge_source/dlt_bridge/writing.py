@@ -65,7 +65,11 @@ def opened(
 
         fold = sql.capabilities.casefold_identifier
         zone = str(_state(pipeline, source).get("timezone") or "UTC")
-        yield client, Writer(dialect_of(pipeline), VIEWS, zone, place, fold, present)
+
+        def versions(table: str) -> list[str]:
+            return lake.versions(place(table)) if is_in_lake else place(table)
+
+        yield client, Writer(dialect_of(pipeline), VIEWS, zone, place, fold, present, versions)
 
 
 def hidden(pipeline: Pipeline, source: str) -> Hidden:

@@ -223,13 +223,18 @@ class Load:
         ducklake.check_bucket(self.pipeline)
         if self.full_refresh:
             if not is_lake(self.pipeline):
-                integrity.clear_the_way(self.pipeline, self.source.name, self._readers)
+                kept = {
+                    name: bool(it and it.keeping(self.pipeline).history)
+                    for name, it in self._readers.items()
+                }
+                integrity.clear_the_way(self.pipeline, self.source.name, kept)
             self._had_views = views.make_way(self.pipeline, self.source.name)
         states = memory.go_on_from_destination(self.pipeline, self.source.name)
         remember_resolved()
         if self.full_refresh:
             # Before the tables are dropped: no cursor may outlive its data.
             memory.forget_cursors(self.pipeline, self.source.name, self._readers)
+            empty_staging(is_used=False)  # one made for that would lack what dlt drops tables with
             self._commit()
             memory.forget_rejected(self.pipeline, self._readers)
             return

@@ -12,12 +12,13 @@ from customergauge_source.tables.shape import DIGEST
 if TYPE_CHECKING:  # a run in which no record comes does without Arrow
     import pyarrow as pa
 
-Stored = tuple[int, int | None, bool, bool]
-"""Of a record in a table its key, its digest, and whether it is ours and held: see `Comparison`."""
+Stored = tuple[int, int | None, bool, bool, bool]
+"""Of a record in a table its key, its digest, and what it is: see `Comparison`."""
 
 _OURS: Final = 1
 _HELD: Final = 2
 _READ: Final = 4
+_SEVERAL: Final = 8
 _EXPECTED: Final = _OURS | _HELD
 
 
@@ -29,8 +30,8 @@ class Comparison:
     Args:
         key: The column that tells records apart.
         stored: The records in the table, in the order of their keys. *Ours* is what was loaded with
-            what is read with now, and *held* what is among that which is read. A record without
-            a digest has to be loaded again.
+            what is read with now, and *held* what is among that which is read; of some the table
+            has *several* versions. A record without a digest has to be loaded again.
         is_dry: Whether differences are noted alone, and not handed on to be loaded.
 
     Attributes:
@@ -44,17 +45,18 @@ class Comparison:
         self._key = key
         self._is_dry = is_dry
         self._keys, self._digests, self._marks = array("q"), array("q"), bytearray()
-        for number, digest, is_ours, is_held in stored:
+        for number, digest, is_ours, is_held, has_several in stored:
             if self._keys and self._keys[-1] == number:
                 self._digests[-1] = 0  # twice in the table: loaded again, it is there once
                 continue
             self._keys.append(number)
             self._digests.append(digest or 0)
-            self._marks.append(_OURS * is_ours | _HELD * is_held)
+            self._marks.append(_OURS * is_ours | _HELD * is_held | _SEVERAL * has_several)
         self._before = self._digests[:]
         self._added: set[int] = set()
+        self._kept_back: dict[int, pa.StructArray] = {}
         self.read = self.renewed = 0
-        self.expected = self._marks.count(_EXPECTED)
+        self.expected = len(self.missing())
         self.witness: int | None = None
 
     def note_read(self, keys: Iterable[object]) -> None:
@@ -72,12 +74,36 @@ class Comparison:
             self._marks[place] &= ~_OURS
 
     def differing(self, rows: pa.StructArray) -> pa.StructArray:
-        """Returns those rows that are not in the table, or say something else there."""
+        """Returns those rows that are not in the table, or say something else there.
+
+        Those of which the table has several versions are kept back: earlier ones may come, too.
+        """
         import pyarrow as pa  # noqa: PLC0415 - see above
 
         keys, digests = (rows.field(it).to_pylist() for it in (self._key, DIGEST))
         differ = [self._take(*it) for it in zip(keys, digests, strict=True)]
-        return rows[:0] if self._is_dry else rows.filter(pa.array(differ, pa.bool_()))
+        if self._is_dry:
+            return rows[:0]
+        for row, key in enumerate(keys):
+            place = self._place_of(key)
+            if differ[row] and place is not None and self._marks[place] & _SEVERAL:
+                differ[row] = False
+                if key in self._kept_back and digests[row] == self._before[place]:
+                    del self._kept_back[key]  # it is as it was
+                    self.renewed -= 1
+                else:
+                    self._kept_back[key] = rows.take(pa.array([row]))
+        return rows.filter(pa.array(differ, pa.bool_()))
+
+    @property
+    def keeps_back(self) -> bool:
+        """Whether rows are kept back."""
+        return bool(self._kept_back)
+
+    def kept_back(self) -> list[pa.StructArray]:
+        """Returns the rows that were kept back, of each record the last, once all have come."""
+        rows, self._kept_back = [*self._kept_back.values()], {}
+        return rows
 
     def added(self) -> list[int]:
         """Returns the keys that were not in the table."""
@@ -90,11 +116,12 @@ class Comparison:
 
     def missing(self) -> list[int]:
         """Returns the keys that had to come, and have not."""
-        return [key for key, mark in zip(self._keys, self._marks, strict=True) if mark == _EXPECTED]
+        marks = zip(self._keys, self._marks, strict=True)
+        return [key for key, mark in marks if mark & ~_SEVERAL == _EXPECTED]
 
     def left_alone(self) -> int:
         """Returns how many records have not come that are not ours, and may be gone or not."""
-        return self._marks.count(_HELD)
+        return self._marks.count(_HELD) + self._marks.count(_HELD | _SEVERAL)
 
     def _take(self, key: int, digest: int) -> bool:
         """Takes a row into the table; says whether that changes it."""
