@@ -7,7 +7,7 @@ the Arrow tables that the last step makes, is refused: a `ConfigurationError` sa
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 import dlt
 from dlt import Pipeline
@@ -15,7 +15,7 @@ from dlt.common.schema.typing import TTableSchema
 from dlt.extract.items_transform import FilterItem, LimitItem, MapItem, MetricsItem
 from dlt.extract.pipe import Pipe
 
-from customergauge_source.dlt_bridge import extraction, hints
+from customergauge_source.dlt_bridge import extraction, hints, lake_settings
 from customergauge_source.dlt_bridge.keeping import Keeping, is_lake
 from customergauge_source.dlt_bridge.settings import check_filled_in
 from customergauge_source.dlt_bridge.tables_step import TablesStep
@@ -27,14 +27,6 @@ _STRATEGIES: Final = (None, "delete-insert", "upsert")
 _SEPARATOR: Final = "__"
 _NEEDED = "delete-insert"
 _CLIENTS: Final = {"bigquery": "google.cloud.bigquery", "snowflake": "snowflake.connector"}
-_LAKE: Final = {
-    "s3": "s3fs",
-    "gs": "gcsfs",
-    "az": "adlfs",
-    "delta": "deltalake",
-    "iceberg": "pyiceberg",
-}
-"""What the places and formats of a lake need, as dlt's extras name them."""
 _READ_FILES: Final = ("duckdb", "motherduck", "ducklake")
 """Destinations for which dlt puts the path of a file into SQL, as it is."""
 # A root table of ours, as a destination is asked about it.
@@ -132,13 +124,8 @@ def check_destination(pipeline: Pipeline, keeping: Keeping | None = None) -> Non
     if destination is None:
         raise ConfigurationError("The pipeline has no destination.")
     kind = destination.destination_type.rpartition(".")[2]
-    table_format = keeping.table_format if keeping else None
-    for needed in filter(None, (_protocol(pipeline), table_format)):
-        if not _is_installed(_LAKE.get(needed, "dlt")):
-            raise ConfigurationError(
-                f"A lake of {needed} needs packages that are not installed.",
-                f"Install them: pip install -e '.[lake]', or pip install 'dlt[{needed}]'",
-            )
+    if is_lake(pipeline):
+        lake_settings.check(pipeline, keeping.table_format if keeping else None)
     if kind in _CLIENTS and not _is_installed(_CLIENTS[kind]):  # dlt would miss its settings first
         raise ConfigurationError(
             f"The destination {kind} needs packages that are not installed.",
@@ -164,16 +151,6 @@ def check_destination(pipeline: Pipeline, keeping: Keeping | None = None) -> Non
             "Use duckdb, bigquery, snowflake or another SQL destination; or keep every version of"
             " a record: history=True (history = true).",
         )
-
-
-def _protocol(pipeline: Pipeline) -> str:
-    """Returns where a lake of files is, such as `s3`; "" if there is none."""
-    if not is_lake(pipeline):
-        return ""
-    destination: Any = pipeline.destination
-    place = f"destination.{destination.destination_name}.bucket_url"
-    url: Any = destination.config_params.get("bucket_url") or dlt.config.get(place)
-    return str(url).partition(":")[0]
 
 
 def _is_installed(module: str) -> bool:
