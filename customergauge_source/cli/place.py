@@ -45,6 +45,7 @@ def make_pipeline(place: Place, folder: str, progress: Collector) -> Pipeline:
     """Returns the pipeline, whose working directory lies in a folder."""
     import dlt
 
+    from customergauge_source.dlt_bridge import whole_files
     from customergauge_source.dlt_bridge.keeping import is_lake
     from customergauge_source.dlt_bridge.refusals import check_destination
 
@@ -60,6 +61,7 @@ def make_pipeline(place: Place, folder: str, progress: Collector) -> Pipeline:
         progress=progress,
     )
     check_destination(pipeline)
+    whole_files.use(pipeline)
     if is_lake(pipeline):
         _lay_out(pipeline.destination.destination_name)
     return pipeline

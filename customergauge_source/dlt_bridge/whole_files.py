@@ -15,12 +15,13 @@ from fsspec.implementations.local import LocalFileSystem
 
 from customergauge_source.dlt_bridge.keeping import is_lake
 
-_PART = ".part"
-"""How the name of a file ends that is being written; no reader looks at it."""
-
 
 class WholeFiles(LocalFileSystem):  # type: ignore[misc] # fsspec has no types
     """A local file system whose files get their names once they are written."""
+
+    def makedirs(self, path: str, exist_ok: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 - fsspec's
+        """Makes a folder: one that a killed run made is there, and may be."""
+        super().makedirs(path, exist_ok=True)
 
     def cp_file(self, path1: str, path2: str, **arguments: Any) -> None:  # noqa: ANN401 - fsspec's
         """Copies a file, or makes a folder."""
@@ -28,15 +29,24 @@ class WholeFiles(LocalFileSystem):  # type: ignore[misc] # fsspec has no types
         if not self.isfile(path1):
             super().cp_file(path1, target, **arguments)
             return
-        super().cp_file(path1, target + _PART, **arguments)
-        os.replace(target + _PART, target)  # noqa: PTH105 - paths are texts in fsspec
+        part = _part(target)
+        super().cp_file(path1, part, **arguments)
+        os.replace(part, target)  # noqa: PTH105 - paths are texts in fsspec
 
     def write_text(self, path: str, value: str, *arguments: Any, **named: Any) -> int:  # noqa: ANN401 - fsspec's
         """Writes a text; returns how much was written."""
         target = self._strip_protocol(path)
-        written: int = super().write_text(target + _PART, value, *arguments, **named)
-        os.replace(target + _PART, target)  # noqa: PTH105 - as above
+        self.makedirs(self._parent(target))  # as in a bucket, where a file needs no folder
+        part = _part(target)
+        written: int = super().write_text(part, value, *arguments, **named)
+        os.replace(part, target)  # noqa: PTH105 - as above
         return written
+
+
+def _part(file: str) -> str:
+    """Returns what a file is called while it is written: readers leave out names with a dot."""
+    folder, slash, name = file.rpartition("/")
+    return f"{folder}{slash}.{name}.part"
 
 
 def use(pipeline: Pipeline | None) -> None:
