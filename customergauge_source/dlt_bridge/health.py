@@ -13,7 +13,7 @@ from dlt.common.configuration.utils import get_resolved_traces
 from dlt.common.utils import uniq_id
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
-from customergauge_source.dlt_bridge import lake
+from customergauge_source.dlt_bridge import lake_files
 from customergauge_source.dlt_bridge.keeping import is_lake
 from customergauge_source.dlt_bridge.writing import dialect_of
 from customergauge_source.secrecy import hide
@@ -56,11 +56,13 @@ def try_to_write(pipeline: Pipeline) -> bool:
     """
     if dialect_of(pipeline) not in DIALECTS:
         return False
+    if is_lake(pipeline):
+        lake_files.begin(pipeline, is_dry=False)
+        with lake_files.connected(pipeline) as files:
+            _write_and_remove_a_file(files)
+        return True
     with pipeline.destination_client() as it:
         client: Any = it
-        if is_lake(pipeline):
-            _write_and_remove_a_file(client)
-            return True
         _make_and_drop_a_table(client)
         with client.with_staging_dataset():
             was_there = client.is_storage_initialized()
@@ -78,7 +80,6 @@ def _make_and_drop_a_table(client: Any) -> None:  # noqa: ANN401 - dlt has no na
 
 
 def _write_and_remove_a_file(client: Any) -> None:  # noqa: ANN401 - as above
-    client.initialize_storage()
     file = client.pathlib.join(client.dataset_path, f"_dlt_check_{uniq_id(8)}")
     client.fs_client.write_text(file, "checked")
     client.fs_client.rm_file(file)
@@ -90,8 +91,8 @@ def last_load(pipeline: Pipeline, source: str) -> datetime | None:
     Of a lake it is when that load began, which is what its id says.
     """
     if is_lake(pipeline):
-        with pipeline.destination_client() as files:
-            last = max(map(float, lake.loads_done(files)), default=None)
+        with lake_files.connected(pipeline) as client:
+            last = max(map(float, lake_files.loads_done(client)), default=None)
         return None if last is None else datetime.fromtimestamp(last, timezone.utc)
     with pipeline.sql_client() as sql, suppress(DatabaseUndefinedRelation):
         table = sql.make_qualified_table_name("_dlt_loads")

@@ -103,7 +103,7 @@ def clear_the_way(pipeline: Pipeline, source: str, resources: Mapping[str, bool]
     states = schema.state_table_name, "pipeline_name", pipeline.pipeline_name
     schemas = schema.version_table_name, "schema_name", source
     for unreadable in (schemas, states):
-        if _can_sync(pipeline):
+        if can_sync(pipeline):
             break
         with pipeline.sql_client() as sql:
             _change(sql, "DELETE FROM {}", *unreadable)
@@ -149,7 +149,7 @@ def _check_kept(
         )
 
 
-def _can_sync(pipeline: Pipeline) -> bool:
+def can_sync(pipeline: Pipeline) -> bool:
     """Takes state and schemas from the destination; says whether dlt could read them."""
     try:
         pipeline.sync_destination()

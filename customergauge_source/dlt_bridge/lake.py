@@ -1,7 +1,6 @@
-"""A lake of files: which loads in it are done, and how it is read.
+"""How a lake of files is read: through DuckDB.
 
-dlt writes a file to `_dlt_loads` when all others of a load are there. It is read through DuckDB,
-which gets two schemas of views: one over the files, with every version of a record, and one over
+It gets two schemas of views: one over the files, with every version of a record, and one over
 those, with the present state. That one has the names of the dataset, so that it reads like one of
 any other destination.
 """
@@ -16,9 +15,10 @@ from typing import Any, Final
 
 import dlt
 from dlt import Pipeline
-from dlt.common.destination.exceptions import DestinationUndefinedEntity
 from dlt.common.schema import Schema
+from dlt.common.schema.utils import get_root_table
 
+from customergauge_source.dlt_bridge import lake_files
 from customergauge_source.dlt_bridge.keeping import present_of
 from customergauge_source.exceptions import DestinationError
 from customergauge_source.views.dialects import Writer
@@ -26,6 +26,17 @@ from customergauge_source.views.dialects import Writer
 LOADS: Final = "_dlt_loads"
 _VERSIONS: Final = "_versions"
 """How the name of the schema with all versions ends, beside that with the present state."""
+_LONGEST: Final = 400
+_HELD: Final = "Could not set lock"
+_EXTENSION: Final = "extension"
+_GET_IT: Final = (
+    "Let DuckDB download its extension from here once; or install it from a file: INSTALL"
+    " 'httpfs.duckdb_extension' (delta and iceberg likewise)."
+)
+_MEND: Final = (
+    "Check that the bucket can be read. Move away a file that is broken, or of no load;"
+    " --full-refresh loads all of it again."
+)
 
 
 def file_of(pipeline: Pipeline) -> Path:
@@ -37,35 +48,6 @@ def versions(place: Sequence[str]) -> list[str]:
     """Returns the full name of the view with all versions, by that of the present state."""
     *catalog, dataset, table = place
     return [*catalog, f"{dataset}{_VERSIONS}", table]
-
-
-def loads_done(client: Any) -> set[str]:  # noqa: ANN401 - dlt's client of files
-    """Returns the ids of the loads that are complete; by their names, as there may be thousands."""
-    try:
-        files: list[str] = client.list_table_files(client.schema.loads_table_name)
-    except DestinationUndefinedEntity:
-        return set()
-    return {file.rpartition("__")[2].removesuffix(".jsonl") for file in files}
-
-
-def forget_undone(pipeline: Pipeline) -> None:
-    """Removes states whose load was cut off after the state was written, and before its end.
-
-    dlt goes on from the newest one that there is.
-    """
-    with pipeline.destination_client() as it:
-        client: Any = it
-        if not client.is_storage_initialized():
-            return
-        done = loads_done(client)
-        try:
-            states: list[str] = client.list_table_files(client.schema.state_table_name)
-        except DestinationUndefinedEntity:
-            return
-        for state in states:
-            name, _, rest = Path(state).name.partition("__")
-            if name == pipeline.pipeline_name and rest.partition("__")[0] not in done:
-                client.fs_client.rm_file(state)
 
 
 @contextmanager
@@ -91,7 +73,7 @@ def opened(pipeline: Pipeline, source: str, file: Path | None = None) -> Iterato
         versions = f"{dataset}{_VERSIONS}"
         try:
             with (
-                duckdb.connect(str(file or ":memory:")) as connection,
+                _connected(file) as connection,
                 # It lets DuckDB in wherever dlt has credentials for.
                 FilesystemSqlClient(files, versions, DuckDbCredentials(connection)),
                 dlt.dataset(
@@ -103,11 +85,31 @@ def opened(pipeline: Pipeline, source: str, file: Path | None = None) -> Iterato
                 _Views(connection, files, dataset, versions).make()
                 yield client
         except duckdb.Error as error:
-            raise DestinationError(
-                f"DuckDB cannot read the lake: {error}",
-                "Check that the bucket can be read; and that DuckDB can install its extensions, or"
-                " has them (docs/lake.md).",
-            ) from error
+            if _HELD in str(error):  # which names the process that has the file
+                raise
+            remedy = _GET_IT if _EXTENSION in str(error) else _MEND
+            told = f"DuckDB cannot read the lake: {_line(error)}"
+            raise DestinationError(told, remedy) from error
+
+
+def _connected(file: Path | None) -> Any:  # noqa: ANN401 - DuckDB is imported late
+    """Returns a DuckDB, in a file if one is named."""
+    import duckdb  # noqa: PLC0415 - as above
+
+    try:
+        return duckdb.connect(str(file or ":memory:"))
+    except duckdb.Error as error:
+        if file is None or _HELD in str(error):
+            raise
+        raise DestinationError(
+            f"{file} cannot be opened: {_line(error)}",
+            "Move it away: --views makes it anew, of what is in the lake.",
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    text = str(error).partition("\nLINE ")[0]  # where it begins to show our SQL
+    return f"{' '.join(text.split()):.{_LONGEST}}"
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,12 @@ class _Views:
         """Makes them anew."""
         schema: Schema = self.files.schema
         names = schema.data_table_names(seen_data_only=True)
-        there = [name for name, columns in self.files.get_storage_tables(names) if columns]
-        columns = {name: self._make(self.versions, name, self._scan(name)) for name in there}
+        with lake_files.told():
+            stored = {name for name, columns in self.files.get_storage_tables(names) if columns}
+            # What is below a table that is gone is of nothing.
+            there = [it for it in stored if get_root_table(schema.tables, it)["name"] in stored]
+            scans = {name: self._scan(name) for name in there}
+        columns = {name: self._make(self.versions, name, scan) for name, scan in scans.items()}
         for dataset in (self.versions, self.dataset):
             self._make(dataset, LOADS, self._loads())
         writer = self._writer(schema, there)
@@ -172,6 +178,7 @@ class _Views:
                 0 AS status,
                 to_timestamp(CAST(load_id AS DOUBLE)) AS inserted_at
             FROM glob({pattern})
+            WHERE regexp_matches(file, '__[0-9]+(\.[0-9]+)?\.jsonl$')
         )"""  # noqa: S608 - ours
 
     def _place(self, table: str, pattern: str = "") -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from dlt import Pipeline
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
-from customergauge_source.dlt_bridge import lake
+from customergauge_source.dlt_bridge import lake_files
 from customergauge_source.dlt_bridge.declare import REJECTED_RECORDS_TABLE
 from customergauge_source.dlt_bridge.keeping import is_lake
 
@@ -34,7 +34,7 @@ def go_on_from_destination(pipeline: Pipeline, source: str) -> dict[str, Any]:
     it never got, or has lost.
     """
     if is_lake(pipeline):
-        lake.forget_undone(pipeline)
+        lake_files.forget_undone(pipeline)
     pipeline.sync_destination()
     stored: dict[str, Any] = pipeline.state.get("sources", {}).get(source, {})
     resources = stored.get("resources", {})
@@ -75,8 +75,8 @@ def _loads_of(pipeline: Pipeline, load_ids: set[str]) -> set[str]:
     if not load_ids:
         return set()
     if is_lake(pipeline):
-        with pipeline.destination_client() as files:
-            return load_ids & lake.loads_done(files)
+        with lake_files.connected(pipeline) as client:
+            return load_ids & lake_files.loads_done(client)
     with pipeline.sql_client() as sql, suppress(DatabaseUndefinedRelation):
         places = ", ".join(["%s"] * len(load_ids))
         table = sql.make_qualified_table_name("_dlt_loads")

@@ -22,6 +22,7 @@ from customergauge_source.dlt_bridge import (
     ducklake,
     extraction,
     integrity,
+    lake_files,
     memory,
     views,
     whole_files,
@@ -221,8 +222,12 @@ class Load:
         if extraction.is_into("duckdb"):
             duckdb_file.create_whole(self.pipeline)
         ducklake.check_bucket(self.pipeline)
+        if is_lake(self.pipeline):
+            lake_files.begin(self.pipeline, is_dry=self.is_dry)
         if self.full_refresh:
-            if not is_lake(self.pipeline):
+            if is_lake(self.pipeline):
+                lake_files.clear_the_way(self.pipeline, self.source.name, self._readers)
+            else:
                 kept = {
                     name: bool(it and it.keeping(self.pipeline).history)
                     for name, it in self._readers.items()

@@ -21,7 +21,7 @@ from dlt.common.destination import exceptions as destination
 from dlt.common.exceptions import MissingDependencyException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.common.schema.exceptions import DataValidationError, SchemaException
-from dlt.destinations.exceptions import DatabaseException
+from dlt.destinations.exceptions import DatabaseException, InvalidFilesystemLayout
 from dlt.load.exceptions import LoadClientJobException
 from dlt.pipeline.exceptions import PipelineConfigMissing, PipelineStepFailed
 
@@ -33,6 +33,7 @@ from customergauge_source.exceptions import (
     DestinationError,
     causes_of,
 )
+from customergauge_source.load.explain_lake import of_lake
 from customergauge_source.secrecy import without_traceback, without_values
 
 _DUCKDB_LOCKED: Final = re.compile(r'Could not set lock on file "([^"]+)"')
@@ -64,7 +65,7 @@ def explain(error: BaseException) -> CustomerGaugeError:
             return wrong
     if any(isinstance(cause, (DataValidationError, SchemaException)) for cause in causes):
         return ApiContractError(_line(causes[-1]), "Check schema_contract, or evolve the schema.")
-    for explained in (_of_machine, _of_duckdb, _of_changed_tables, _of_destination):
+    for explained in (of_lake, _of_machine, _of_duckdb, _of_changed_tables, _of_destination):
         if (told := explained(causes)) is not None:
             return told
     return CustomerGaugeError(f"{type(error).__name__}: {_line(error)}")
@@ -97,7 +98,11 @@ def _of_configuration(error: BaseException) -> ConfigurationError | None:
         return ConfigurationError(
             f"{error.field_name} is {error.field_value!r:.100}; expected: {expected}."
         )
-    kinds = (configuration.ConfigurationException, PipelineConfigMissing)
+    kinds = (
+        configuration.ConfigurationException,
+        PipelineConfigMissing,
+        InvalidFilesystemLayout,
+    )
     if isinstance(error, kinds) or str(error) == _NO_TOML:
         return ConfigurationError(_line(error))
     return None
