@@ -126,7 +126,7 @@ def test_a_disk_that_fills_up_ends_with_5_and_nothing_half_is_there(
         done = [*(lake / DATASET).glob("_dlt_loads/*.jsonl")]
         assert len(done) == (ended.code == 0)
         if not done:
-            assert_told(ended, 5, "The lake is full", str(lake), "Make room")
+            assert_told(ended, 5, "The lake is full", "Make room")
         assert unreadable(lake) == []
         subprocess.run(["mount", "-o", "remount,size=50m", str(lake)], check=True)
         ended = command(sandbox, *INTO, **HERE)
@@ -236,6 +236,21 @@ def test_a_table_whose_files_are_gone_has_nothing_below_it(
     command.program = REPORT
 
     assert_told(command(None, *INTO, **HERE), 2, "responses")
+
+
+@pytest.mark.parametrize("name", ["responses", "responses__tags"])
+def test_a_reconciliation_misses_the_files_of_a_table(
+    command: Command, small: Sandbox, name: str
+) -> None:
+    assert command(small, *INTO, **HERE).code == 0
+    lake = command.folder / "lake"
+    for file in (lake / DATASET).glob(f"{name}/**/*.parquet"):
+        file.unlink()
+    assert_told(command(small, *INTO, "--reconcile", **HERE), 5, f"lacks {name}", "--full-refresh")
+
+    ended = command(small, *INTO, "--full-refresh", **HERE)
+    assert ended.code == 0, ended.err
+    assert differences(present(lake, command.file), small.records) == []
 
 
 @pytest.mark.parametrize("name", ["odd.jsonl", "customergauge__abc.jsonl", ".x__1.5.jsonl.part"])

@@ -42,6 +42,7 @@ LOADS = "_dlt_loads"
 MOMENTS = {
     "before the folder is there whole": r"open .*/lake/customergauge_data/\.?init",
     "the folder has no version": r"os.rename .*/lake/customergauge_data/\.init",
+    "the schema is there, and no table": r"open .*/lake/.*/responses/",
     "a file is half there": r"os.rename .*/lake/.*/responses__tags/",
     "a state is half there": r"os.rename .*/lake/.*/_dlt_pipeline_state/",
     "the state is there, the load is not done": rf"open .*/lake/.*/{LOADS}/",
@@ -49,7 +50,7 @@ MOMENTS = {
     "a schema is half there": r"os.rename .*/lake/.*/_dlt_version/",
     "the first file is removed": r"os.remove .*/lake/.*\.parquet",
 }
-FIRST = ("before the folder is there whole", "the folder has no version", "a schema is half there")
+FIRST = (*[*MOMENTS][:3], "a schema is half there")
 REFRESHING = ("the first file is removed",)
 
 
@@ -128,7 +129,21 @@ def test_after_kills_the_present_state_is_that_of_the_api(
             assert versions(lake) <= delivered(sandbox)
 
 
-@pytest.mark.parametrize("moment", at_length(MOMENTS, short=[*MOMENTS][1:7]))
+def test_what_a_kill_kept_from_being_made_is_not_missed(command: Command) -> None:
+    with Sandbox(responses=40) as sandbox:
+        assert command(sandbox).code == 0
+        moment = r"open .*/lake/.*/non_responses/"
+        died = command(sandbox, *ALL, **{KILL_AT: moment})
+        assert died.code == -signal.SIGKILL, died.err
+        for options in (("--reconcile",), ALL):
+            ended = command(sandbox, *options)
+            assert ended.code == 0, ended.err
+
+        assert command(sandbox, *ALL).code == 0
+        assert differences(command, sandbox) == []
+
+
+@pytest.mark.parametrize("moment", at_length(MOMENTS, short=[*MOMENTS][1:6]))
 def test_a_run_that_is_killed_in_a_short_moment_is_completed(command: Command, moment: str) -> None:
     lake = command.folder / "lake"
     options = ("--full-refresh",) if moment in REFRESHING else ()

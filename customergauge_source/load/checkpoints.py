@@ -292,7 +292,7 @@ class Load:
         if not self.pipeline.list_normalized_load_packages():
             return None  # an idle run extracts an empty package
         known, self._known_hash = self._known_hash, self._schema_hash()
-        if not self.full_refresh and self._known_hash != known:
+        if not (self.full_refresh or is_lake(self.pipeline)) and self._known_hash != known:
             check_tables(self.pipeline)
         self.pipeline.load()
         if self.full_refresh or self._known_hash != known:
