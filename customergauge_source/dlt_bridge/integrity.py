@@ -22,9 +22,9 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from customergauge_source.dlt_bridge.declare import REJECTED_RECORDS_TABLE
+from customergauge_source.dlt_bridge.keeping import is_lake
 from customergauge_source.exceptions import DestinationError
 from customergauge_source.tables.shape import DELETED
-from customergauge_source.dlt_bridge.keeping import is_lake
 
 logger = logging.getLogger("customergauge_source")
 

@@ -20,10 +20,10 @@ from dlt.common.schema.utils import get_root_table
 
 from customergauge_source.dlt_bridge import lake_files
 from customergauge_source.dlt_bridge.keeping import present_of
+from customergauge_source.dlt_bridge.lake_files import LOADS
 from customergauge_source.exceptions import DestinationError
 from customergauge_source.views.dialects import Writer
 
-LOADS: Final = "_dlt_loads"
 _VERSIONS: Final = "_versions"
 """How the name of the schema with all versions ends, beside that with the present state."""
 _LONGEST: Final = 400

@@ -21,6 +21,7 @@ from customergauge_source.dlt_bridge.integrity import can_sync
 from customergauge_source.exceptions import CustomerGaugeError, DestinationError
 from customergauge_source.secrecy import without_traceback, without_values
 
+LOADS: Final = "_dlt_loads"
 _DONE: Final = re.compile(r"__(\d+(?:\.\d+)?)\.jsonl$")
 """How the name of a file in `_dlt_loads` ends: with the load's id."""
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -108,17 +109,23 @@ def check_bucket(client: Any) -> None:  # noqa: ANN401 - dlt's client of files
 
 def loads_done(client: Any) -> set[str]:  # noqa: ANN401 - dlt's client of files
     """Returns the ids of the loads that are complete; by their names, as there may be thousands."""
-    names = _files(client, client.schema.loads_table_name)
+    names = _files(client, LOADS)
     return {found[1] for name in names if (found := _DONE.search(name))}
 
 
-def forget_undone(pipeline: Pipeline) -> None:
-    """Removes states whose load was cut off after the state was written, and before its end.
+def forget_undone(pipeline: Pipeline, source: str) -> None:
+    """Removes what dlt would go on from, of loads that were cut off before their end.
 
-    dlt goes on from the newest one that there is.
+    It goes on from the newest state and schema that there are; a schema is written ahead of the
+    files, so that after a first load that was cut off it knows tables that are not there.
     """
     with connected(pipeline) as client:
         done = loads_done(client)
+        own = f"{source}__"
+        if not any(Path(it).name.startswith(own) for it in _files(client, LOADS)):
+            for schema in _files(client, client.schema.version_table_name):
+                if Path(schema).name.startswith(own):
+                    client.fs_client.rm_file(schema)
         for state in _files(client, client.schema.state_table_name):
             name, _, rest = Path(state).name.partition("__")
             if name == pipeline.pipeline_name and rest.partition("__")[0] not in done:
@@ -149,10 +156,16 @@ def clear_the_way(pipeline: Pipeline, source: str, resources: Collection[str]) -
             name = Path(folder).name.partition("__")[0]
             if name in resources and name not in known:
                 client.fs_client.rm(folder, recursive=True)
-        with client.with_staging_dataset():
-            # dlt looks for it there, and in a folder stumbles over one that is not there.
-            version = client.get_table_dir(client.schema.version_table_name)
-            client.fs_client.makedirs(version, exist_ok=True)
+
+
+def drop(pipeline: Pipeline, source: str, table: str) -> None:
+    """Deletes the files of a table, which the next package makes again."""
+    schema = pipeline.schemas.get(source)
+    if schema is not None and table in schema.tables:
+        del schema.tables[table]
+        with pipeline.destination_client(source) as it, told():
+            client: Any = it
+            client.drop_tables(table, delete_schema=False)
 
 
 def _files(client: Any, table: str) -> list[str]:  # noqa: ANN401 - dlt's client of files

@@ -34,7 +34,7 @@ def go_on_from_destination(pipeline: Pipeline, source: str) -> dict[str, Any]:
     it never got, or has lost.
     """
     if is_lake(pipeline):
-        lake_files.forget_undone(pipeline)
+        lake_files.forget_undone(pipeline, source)
     pipeline.sync_destination()
     stored: dict[str, Any] = pipeline.state.get("sources", {}).get(source, {})
     resources = stored.get("resources", {})
@@ -49,9 +49,13 @@ def go_on_from_destination(pipeline: Pipeline, source: str) -> dict[str, Any]:
     return told
 
 
-def forget_rejected(pipeline: Pipeline, resources: Iterable[str]) -> None:
-    """Deletes what was rejected of resources; dlt drops whole tables. A lake keeps it."""
+def forget_rejected(pipeline: Pipeline, source: str, resources: Iterable[str]) -> None:
+    """Deletes what was rejected of resources; dlt drops whole tables.
+
+    In a lake what was rejected of others goes with it: files are not changed.
+    """
     if is_lake(pipeline):
+        lake_files.drop(pipeline, source, REJECTED_RECORDS_TABLE)
         return
     with pipeline.sql_client() as sql, suppress(DatabaseUndefinedRelation):
         table = sql.make_qualified_table_name(REJECTED_RECORDS_TABLE)

@@ -241,7 +241,7 @@ class Load:
             memory.forget_cursors(self.pipeline, self.source.name, self._readers)
             empty_staging(is_used=False)  # one made for that would lack what dlt drops tables with
             self._commit()
-            memory.forget_rejected(self.pipeline, self._readers)
+            memory.forget_rejected(self.pipeline, self.source.name, self._readers)
             return
         self._known_hash = self._schema_hash()
         schema = self.pipeline.schemas.get(self.source.name)
