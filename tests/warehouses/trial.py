@@ -187,12 +187,13 @@ def _rows(client: Any, table: str, selected: str, left_out: Collection[str]) -> 
         columns = [column[0].lower() for column in cursor.description]
         rows = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
     return [
-        {column: _plain(row[column]) for column in sorted(row) if column not in left_out}
+        {column: plain(row[column]) for column in sorted(row) if column not in left_out}
         for row in rows
     ]
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value as it is compared: whatever the client makes of it."""
     if isinstance(value, datetime):
         # A client that leaves the zone out would be a difference, too: not mended here.
         moment = value.astimezone(timezone.utc) if value.tzinfo else value
