@@ -12,9 +12,14 @@ from tests.lake.lakes import Lake
 from tests.planted import FEEDS, KEY_NUMBER, POLICY, account
 from tests.scripted import scripted
 from tests.searched import found_in, latin
+from tests.support import at_length
 
 ALL = ("--destination", "filesystem", "--views", "--resources", *FEEDS.values())
-KINDS = pytest.mark.parametrize("kind", ["parquet", "delta", "iceberg", "s3"], indirect=True)
+KINDS = pytest.mark.parametrize(
+    "kind",
+    at_length(["parquet", "delta", "iceberg", "s3"], short=["parquet", "delta"]),
+    indirect=True,
+)
 
 
 @KINDS

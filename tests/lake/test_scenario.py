@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from customergauge_source.sandbox import Sandbox
 from customergauge_source.tables.shape import DELETED
@@ -27,12 +28,13 @@ from tests.lake.lakes import (
     reconciled,
     shown,
 )
-from tests.support import DATASET, EMPTY, TABLES, asked_cursors
+from tests.support import DATASET, EMPTY, TABLES, asked_cursors, at_length
 from tests.warehouses.test_report import reports
 from tests.warehouses.test_scenario import NEWS, awkward, bring_clashes, bring_news
 from tests.warehouses.trial import Tables, Trial
 
 KEY = "number_customergauge"
+ALL = ["parquet", "s3", "delta", "iceberg", "delta on s3", "iceberg on s3"]
 
 
 def assert_told_alike(trial: LakeTrial, reference: Trial | None = None) -> None:
@@ -81,7 +83,8 @@ def test_every_step_leaves_the_present_state_that_merged_tables_are(
             each.forget()
             assert load(each, sandbox).resources["responses"].records == NEWS
             assert str(sandbox.keys[-NEWS - 1]) in asked_cursors(sandbox)
-        assert_told_alike(trial, reference)
+        if trial.lake.s3 is None:  # where a look takes ten times as long
+            assert_told_alike(trial, reference)
 
         bring_clashes(sandbox, full)
         edited, gone = change_silently(sandbox)
@@ -127,6 +130,9 @@ def _rounded(row: dict[str, Any]) -> dict[str, Any]:
     return {name: round(it, 9) if isinstance(it, float) else it for name, it in row.items()}
 
 
+@pytest.mark.parametrize(
+    "kind", at_length(ALL, short=["parquet", "delta", "iceberg"]), indirect=True
+)
 def test_the_account_is_the_present_state_and_each_load_has_what_it_was_sent(
     trial: LakeTrial, tmp_path: Path
 ) -> None:
