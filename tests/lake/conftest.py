@@ -1,6 +1,6 @@
 """Fixtures that run a test in each kind of lake.
 
-They need the extra `lake_tests`: the clients that dlt writes with, an S3 server, and DuckDB's
+They need the extra `warehouses`: the clients that dlt writes with, an S3 server, and DuckDB's
 extensions as packages.
 """
 
