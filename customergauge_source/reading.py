@@ -30,6 +30,7 @@ from customergauge_source.resources.query import Query, zone
 from customergauge_source.resources.resource import Resource
 
 if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
+    from customergauge_source.tables.comparison import Comparison
     from customergauge_source.tables.read import Reader
 
 logger = logging.getLogger("customergauge_source")
@@ -101,6 +102,7 @@ class ResourceReader:
         pages: int | None = None,
         max_pages: int | None = None,
         reread: Reread | Confirmation | None = None,
+        comparison: Comparison | None = None,
     ) -> Iterator[None]:
         """Cuts load packages, and reads on between them.
 
@@ -109,9 +111,10 @@ class ResourceReader:
             max_pages: Pages that are read in all.
             reread: What is read once more, in place of what comes behind the cursor; of it is
                 loaded what differs from the tables.
+            comparison: What the tables say, if only what differs is loaded of what comes.
         """
         self._package_pages, self._max_pages, self._reread = pages, max_pages, reread
-        self._step.comparison = reread.comparison if reread else None
+        self._step.comparison = reread.comparison if reread else comparison
         try:
             yield
         finally:

@@ -8,16 +8,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from customergauge_source import LoadSummary, load_in_checkpoints, reconcile
 from customergauge_source.dlt_bridge.dataset import opened
+from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.report.data import collect
 from customergauge_source.report.queries import Span
 from customergauge_source.sandbox import Sandbox
 from tests.histories import apart, numbered, present, rows_of, shown
 from tests.kills import missing_or_wrong
-from tests.support import EMPTY, at_length, make_pipeline, make_source, query
+from tests.support import DATASET, EMPTY, at_length, make_pipeline, make_source, query
 from tests.test_privacy import KEY as KEY_OF_HASHES
 from tests.test_privacy import POLICY, as_policy_says
 from tests.truth import differences
@@ -215,3 +217,30 @@ def test_a_reconciliation_appends_what_differs_from_the_latest_version_alone(wor
         assert found(sandbox) == (sorted([second, third]), 66)
         assert found(sandbox) == ([], 66)
         assert differences(present(file), sandbox.records) == []
+
+
+def test_a_feed_that_brings_cases_again_adds_those_that_changed_alone(workdir: Path) -> None:
+    def added(sandbox: Sandbox) -> int:
+        return load(workdir, sandbox, resources=["close_loop"]).tables.get("close_loop", 0)
+
+    with Sandbox(responses=60) as sandbox:
+        cases = sandbox.records_of("close-loop")
+        assert added(sandbox) == len(cases)
+        sandbox.change_case(cases[0][KEY], "closed", note="called back")
+        assert [added(sandbox) for _ in range(3)] == [1, 0, 0]
+        state = present(workdir / FILE)
+        assert missing_or_wrong(state, "close_loop", sandbox.records_of("close-loop")) == []
+
+
+def test_a_clock_that_is_behind_the_last_load_is_told_before_anything_is_requested(
+    workdir: Path,
+) -> None:
+    with Sandbox(responses=20) as sandbox:
+        load(workdir, sandbox, resources=["responses"])
+        with duckdb.connect(str(workdir / FILE)) as connection:
+            connection.execute(f"UPDATE {DATASET}._dlt_loads SET inserted_at = '2058-08-07'")
+        asked = len(sandbox.requests)
+        with pytest.raises(ConfigurationError, match="would seem older") as refused:
+            load(workdir, sandbox, resources=["responses"])
+        assert "clock" in refused.value.remedy
+        assert len(sandbox.requests) == asked

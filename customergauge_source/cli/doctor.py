@@ -147,6 +147,8 @@ class Doctor:
         return f"{whereabouts.place_of(pipeline)} {writable}; {_listed(settings)}"
 
     def _last_load(self) -> str:
+        if any(it.keeping(self.pipeline).history for it in self._readers.values()):
+            health.check_clock(self.pipeline, self._source)
         last = health.last_load(self.pipeline, self._source)
         return f"{last:%Y-%m-%d %H:%M} UTC" if last else "there was none"
 

@@ -16,6 +16,7 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from customergauge_source.dlt_bridge import lake_files
 from customergauge_source.dlt_bridge.keeping import is_lake
 from customergauge_source.dlt_bridge.writing import dialect_of
+from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.secrecy import hide
 from customergauge_source.views.dialects import DIALECTS
 
@@ -77,6 +78,24 @@ def _make_and_drop_a_table(client: Any) -> None:  # noqa: ANN401 - dlt has no na
     table = client.sql_client.make_qualified_table_name(f"_dlt_check_{uniq_id(8)}")
     client.sql_client.execute_sql(f"CREATE TABLE {table} (checked INT)")
     client.sql_client.execute_sql(f"DROP TABLE {table}")
+
+
+def check_clock(pipeline: Pipeline, source: str) -> None:
+    """Checks that this machine's clock is not behind the last load.
+
+    Versions are in the order of the times at which their loads began.
+
+    Raises:
+        ConfigurationError: It is.
+    """
+    last, now = last_load(pipeline, source), datetime.now(timezone.utc)
+    if last is not None and last > now:
+        raise ConfigurationError(
+            f"The last load is of {last:%Y-%m-%d %H:%M:%S} UTC, and here it is"
+            f" {now:%Y-%m-%d %H:%M:%S}: what is loaded now would seem older.",
+            "Set the clock of this machine right; if it was the other one that was wrong, load into"
+            " another dataset.",
+        )
 
 
 def _write_and_remove_a_file(client: Any) -> None:  # noqa: ANN401 - as above

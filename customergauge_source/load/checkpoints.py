@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,19 +18,14 @@ from dlt.common.runtime import signals
 from dlt.extract import DltSource
 
 from customergauge_source.dlt_bridge import (
-    duckdb_file,
-    ducklake,
     extraction,
-    integrity,
-    lake_files,
+    health,
     memory,
     views,
-    whole_files,
     working_dir,
     writing,
 )
-from customergauge_source.dlt_bridge.keeping import Keeping, is_lake
-from customergauge_source.dlt_bridge.refusals import check_destination
+from customergauge_source.dlt_bridge.keeping import is_lake
 from customergauge_source.dlt_bridge.settings import empty_staging, is_set
 from customergauge_source.dlt_bridge.tables_step import owner_of
 from customergauge_source.exceptions import (
@@ -39,11 +34,14 @@ from customergauge_source.exceptions import (
     CustomerGaugeError,
     TokenRefusedError,
 )
+from customergauge_source.load import beginning
 from customergauge_source.load.explain import check_tables, told_as_ours, told_as_views
 from customergauge_source.load.summary import LoadSummary
 from customergauge_source.reading import ResourceReader
+from customergauge_source.resources.query import Query, zone
 from customergauge_source.secrecy import remember_resolved
 from customergauge_source.settings import CHECKPOINT_PAGES
+from customergauge_source.tables.comparison import Comparison
 
 logger = logging.getLogger("customergauge_source")
 
@@ -115,11 +113,7 @@ class Load:
             name: owner_of(resource) for name, resource in selected
         }
         with told_as_ours():
-            check_destination(self.pipeline, None if any(self._readers.values()) else Keeping())
-            for reader in filter(None, self._readers.values()):
-                keeping = reader.keeping(self.pipeline)
-                check_destination(self.pipeline, keeping)
-                empty_staging(is_used=not keeping.history)  # by what is pending, too
+            beginning.check(self.pipeline, self._readers)
         for reader in filter(None, self._readers.values()):
             reader.check_query(full_refresh=self.full_refresh)
         if self.views is None:
@@ -214,26 +208,33 @@ class Load:
     def _load(self, name: str, reader: ResourceReader | None) -> None:
         """Loads one resource."""
         pages = (self.checkpoint_pages, self.max_pages)
-        with reader.in_packages(*pages) if reader else nullcontext():
+        if reader is None:
+            self._read(name)
+            return
+        with reader.in_packages(*pages, comparison=self._known_of(reader)):
             self._read(name)
 
+    def _known_of(self, reader: ResourceReader) -> Comparison | None:
+        """Returns what a history has of a resource whose feed brings records again as they were."""
+        is_history = reader.keeping(self.pipeline).history
+        if self.full_refresh or not (is_history and reader.resource.position.repeats):
+            return None
+        with told_as_ours():
+            return self._compare(reader, reader.resource.part_of(reader.query))
+
+    def _compare(self, reader: ResourceReader, bounds: Query) -> Comparison:
+        """Returns what is in a resource's table, to be compared with what comes."""
+        from customergauge_source.dlt_bridge import stored  # noqa: PLC0415 - it brings Arrow
+
+        clock = zone(reader.timezone)
+        question = stored.Question(reader.resource, bounds, clock, reader.scope(bounds))
+        records = stored.records_of(self.pipeline, self.source.name, question)
+        return Comparison(reader.resource.key, records, is_dry=self.is_dry)
+
     def _begin(self) -> None:
-        whole_files.use(self.pipeline)
-        if extraction.is_into("duckdb"):
-            duckdb_file.create_whole(self.pipeline)
-        ducklake.check_bucket(self.pipeline)
-        if is_lake(self.pipeline):
-            lake_files.begin(self.pipeline, is_dry=self.is_dry)
-        if self.full_refresh:
-            if is_lake(self.pipeline):
-                lake_files.clear_the_way(self.pipeline, self.source.name, self._readers)
-            else:
-                kept = {
-                    name: bool(it and it.keeping(self.pipeline).history)
-                    for name, it in self._readers.items()
-                }
-                integrity.clear_the_way(self.pipeline, self.source.name, kept)
-            self._had_views = views.make_way(self.pipeline, self.source.name)
+        place = (self.pipeline, self.source.name)
+        anew, dry = self.full_refresh, self.is_dry
+        self._had_views = beginning.make_ready(*place, self._readers, full_refresh=anew, is_dry=dry)
         states = memory.go_on_from_destination(self.pipeline, self.source.name)
         remember_resolved()
         if self.full_refresh:
@@ -247,7 +248,10 @@ class Load:
         schema = self.pipeline.schemas.get(self.source.name)
         for name, reader in self._readers.items():
             if reader is not None:
-                reader.terms(self.pipeline).check(states.get(name, {}), schema)
+                terms = reader.terms(self.pipeline)
+                terms.check(states.get(name, {}), schema)
+                if terms.keeping.history:
+                    health.check_clock(*place)
 
     def _schema_hash(self) -> str | None:
         """Returns what tells the versions of the source's schema apart."""

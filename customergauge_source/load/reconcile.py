@@ -134,12 +134,6 @@ class Reconciliation(Load):
         if gone and not self.dry_run:
             self._remove(reader.resource, gone, reader.keeping(self.pipeline))
 
-    def _compare(self, reader: ResourceReader, bounds: Query) -> Comparison:
-        clock = zone(reader.timezone)
-        question = stored.Question(reader.resource, bounds, clock, reader.scope(bounds))
-        records = stored.records_of(self.pipeline, self.source.name, question)
-        return Comparison(reader.resource.key, records, is_dry=self.dry_run)
-
     def _confirm(
         self, reader: ResourceReader, comparison: Comparison, bounds: Query
     ) -> Sequence[int]:
