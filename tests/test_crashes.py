@@ -77,6 +77,7 @@ def test_a_run_after_kills_ends_with_the_rows_of_the_api(
         assert all_differences(command.file, sandbox) == []
 
 
+@pytest.mark.long
 def test_a_history_after_kills_has_each_version_of_a_done_load_once(
     command: Command, pace: Pace, case: int
 ) -> None:

@@ -141,7 +141,7 @@ def test_undeclared_fields_and_lists_of_one_version_are_its_own(
 ) -> None:
     news = {"wave": 7, "tags": [{"label": "x", "weight": 2}], "fresh": [{"a": [1, 2]}, {"b": "c"}]}
     with Sandbox(records=[full]) as sandbox:
-        load(workdir, sandbox, resources=None)
+        load(workdir, sandbox, resources=None, views=False)
         once = merged(workdir, sandbox, resources=None)
         for change in (news, {"wave": "eight", "fresh": []}):
             sandbox.redeliver(full[KEY], **change)
@@ -181,9 +181,9 @@ def test_a_policy_holds_for_each_version(workdir: Path) -> None:
     policy = {**POLICY, "key": KEY_OF_HASHES}
     with Sandbox(responses=30) as sandbox:
         secrets = {record["email"] for record in sandbox.records}
-        load(workdir, sandbox, privacy=policy)
+        load(workdir, sandbox, privacy=policy, resources=None, views=False)
         sandbox.redeliver(sandbox.records[0][KEY], nps=0, **EMPTY)
-        load(workdir, sandbox, privacy=policy)
+        load(workdir, sandbox, privacy=policy, resources=None)
         hashed = [as_policy_says(record) for record in sandbox.records]
 
     file = workdir / FILE
@@ -209,7 +209,7 @@ def test_a_reconciliation_appends_what_differs_from_the_latest_version_alone(wor
         for nps in (1, 2):
             for cgid in (first, second):
                 sandbox.redeliver(cgid, nps=nps)
-        load(workdir, sandbox, resources=["responses"])
+        load(workdir, sandbox, resources=["responses"], views=False)
         assert found(sandbox) == ([], 64)  # the feed brings what is no more, too
 
         sandbox.edit(second, nps=1)  # back to what it was before
@@ -221,7 +221,8 @@ def test_a_reconciliation_appends_what_differs_from_the_latest_version_alone(wor
 
 def test_a_feed_that_brings_cases_again_adds_those_that_changed_alone(workdir: Path) -> None:
     def added(sandbox: Sandbox) -> int:
-        return load(workdir, sandbox, resources=["close_loop"]).tables.get("close_loop", 0)
+        summary = load(workdir, sandbox, resources=["close_loop"], views=False)
+        return summary.tables.get("close_loop", 0)
 
     with Sandbox(responses=60) as sandbox:
         cases = sandbox.records_of("close-loop")
