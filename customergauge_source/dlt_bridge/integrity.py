@@ -138,6 +138,23 @@ def clear_the_way(pipeline: Pipeline, source: str, resources: Mapping[str, bool]
             _change(sql, f"UPDATE {{}} SET {column} = ''", *schemas)  # noqa: S608 - dlt's own
 
 
+def drop_unused_staging(pipeline: Pipeline) -> None:
+    """Drops a staging dataset that was made, to be emptied, and in which nothing was staged.
+
+    When dlt drops tables it looks there for one of its own, which comes with the first that is
+    staged.
+    """
+    with pipeline.destination_client() as it:
+        client: Any = it
+        name = client.schema.version_table_name
+        with client.with_staging_dataset():
+            if (
+                client.is_storage_initialized()
+                and not dict(client.get_storage_tables([name]))[name]
+            ):
+                client.drop_storage()
+
+
 def _check_kept(
     unknown: Mapping[str, Iterable[str]], resources: Mapping[str, bool], of_merge: str
 ) -> None:

@@ -156,9 +156,6 @@ def clear_the_way(pipeline: Pipeline, source: str, resources: Collection[str]) -
             name = Path(folder).name.partition("__")[0]
             if name in resources and name not in known:
                 client.fs_client.rm(folder, recursive=True)
-        with client.with_staging_dataset():
-            if client.is_storage_initialized():
-                client.drop_storage()  # it is empty, and dlt looks for schemas in it
 
 
 def drop(pipeline: Pipeline, source: str, table: str) -> None:

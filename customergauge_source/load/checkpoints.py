@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +20,14 @@ from dlt.extract import DltSource
 from customergauge_source.dlt_bridge import (
     extraction,
     health,
+    integrity,
     memory,
     views,
     working_dir,
     writing,
 )
 from customergauge_source.dlt_bridge.keeping import is_lake
-from customergauge_source.dlt_bridge.settings import empty_staging, is_set
+from customergauge_source.dlt_bridge.settings import is_set
 from customergauge_source.dlt_bridge.tables_step import owner_of
 from customergauge_source.exceptions import (
     ApiError,
@@ -35,8 +36,9 @@ from customergauge_source.exceptions import (
     TokenRefusedError,
 )
 from customergauge_source.load import beginning
-from customergauge_source.load.explain import check_tables, told_as_ours, told_as_views
+from customergauge_source.load.explain import check_tables, told_as_ours
 from customergauge_source.load.summary import LoadSummary
+from customergauge_source.load.views_after import ViewsAfter
 from customergauge_source.reading import ResourceReader
 from customergauge_source.resources.query import Query, zone
 from customergauge_source.secrecy import remember_resolved
@@ -124,7 +126,6 @@ class Load:
         self._started = time.monotonic()
         self._unread = {*self._readers}
         self._known_hash: str | None = None
-        self._had_views: list[str] = []
         self._summary = LoadSummary(
             pipeline=self.pipeline.pipeline_name,
             destination=self.pipeline.destination.destination_name,
@@ -160,7 +161,9 @@ class Load:
         """
         failure: CustomerGaugeError | None = None
         with signals.intercepted_signals(), ExitStack() as opened:
-            opened.enter_context(self._putting_views_back())
+            how = (bool(self.views), self._summary)
+            self._seen = ViewsAfter(self.pipeline, self.source.name, *how)
+            opened.enter_context(self._seen.put_back())
             with told_as_ours():
                 self._begin()
                 if extraction.is_into("duckdb"):
@@ -178,32 +181,8 @@ class Load:
             if failure is not None:
                 raise failure
             if not self.is_dry:
-                self._renew_views()
+                self._seen.make()
         return self._summary
-
-    def _renew_views(self) -> None:
-        """Makes the views, if they are wanted or were there before a full refresh."""
-        if self.source.name not in self.pipeline.schemas or not (self.views or self._had_views):
-            return  # nothing was ever loaded, or nobody wants them
-        only = None if self.views else self._had_views
-        with told_as_ours(), told_as_views():
-            made = views.renew(self.pipeline, self.source.name, only)
-        self._summary.views, self._summary.views_left_out = made
-        signals.raise_if_signalled()  # a database may have let it wait
-        self._had_views = []
-
-    @contextmanager
-    def _putting_views_back(self) -> Iterator[None]:
-        """Makes views again that made way for a full refresh, should that fail."""
-        try:
-            yield
-        except BaseException:
-            if self._had_views:
-                try:
-                    self._renew_views()
-                except CustomerGaugeError as error:
-                    logger.warning("%s", error)
-            raise
 
     def _load(self, name: str, reader: ResourceReader | None) -> None:
         """Loads one resource."""
@@ -234,14 +213,14 @@ class Load:
     def _begin(self) -> None:
         place = (self.pipeline, self.source.name)
         anew, dry = self.full_refresh, self.is_dry
-        self._had_views = beginning.make_ready(*place, self._readers, full_refresh=anew, is_dry=dry)
+        self._seen.gone = beginning.make_ready(*place, self._readers, full_refresh=anew, is_dry=dry)
         states = memory.go_on_from_destination(self.pipeline, self.source.name)
         remember_resolved()
         if self.full_refresh:
             # Before the tables are dropped: no cursor may outlive its data.
             memory.forget_cursors(self.pipeline, self.source.name, self._readers)
-            empty_staging(is_used=False)  # one made for that would lack what dlt drops tables with
             self._commit()
+            integrity.drop_unused_staging(self.pipeline)
             memory.forget_rejected(self.pipeline, self.source.name, self._readers)
             return
         self._known_hash = self._schema_hash()
