@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import dlt
 from dlt import Pipeline
@@ -23,6 +24,10 @@ _BUCKETS: Final = {
 """What a bucket of each protocol needs: one of dlt's extras, and the package that it brings."""
 _FORMATS: Final = {"delta": ("deltalake", "deltalake"), "iceberg": ("pyiceberg", "pyiceberg")}
 """The same for each format."""
+_PATTERNS: Final = frozenset("*?[")
+"""What dlt and DuckDB take for a pattern, so that files are not found again, or others are."""
+_ODD: Final = _PATTERNS | {"'"}
+"""The same of a bucket, in whose name an apostrophe ends too early in dlt's SQL for DuckDB."""
 _FOLDER, _NEEDED, _END = "{table_name}/", ("{load_id}", "{file_id}"), ".{ext}"
 _USUAL: Final = "{table_name}/{load_id}.{file_id}.{ext}"
 
@@ -61,6 +66,15 @@ def _check_place(name: str, url: object) -> None:
             f"Set {where} to a folder, or to a place such as s3://my-bucket/lake.",
         )
     protocol = FilesystemConfiguration.parse_protocol(str(url))
+    place, odd = unquote(str(url)), _ODD
+    if protocol == "file":
+        place, odd = str(Path(place.removeprefix("file://")).absolute()), _PATTERNS
+    if found := sorted(odd & {*place}):
+        raise ConfigurationError(
+            f"bucket_url of {name} is a place with {' '.join(found)} in its name: files would not"
+            " be found again.",
+            f"Set {where} to a place without.",
+        )
     if protocol == "file":
         return
     if protocol not in _BUCKETS:
