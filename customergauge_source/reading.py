@@ -254,7 +254,7 @@ class ResourceReader:
             ConfigurationError: They cannot be kept there as it is set.
         """
         extracted = extraction.current_resource()
-        hinted = extracted.compute_table_schema().get("table_format") if extracted else None
+        hinted: Any = extracted.table_format if extracted else None
         table_format = self.table_format or hinted
         return decide(pipeline, history=self.history, table_format=table_format)
 

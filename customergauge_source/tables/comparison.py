@@ -56,7 +56,7 @@ class Comparison:
         self._added: set[int] = set()
         self._kept_back: dict[int, pa.StructArray] = {}
         self.read = self.renewed = 0
-        self.expected = len(self.missing())
+        self.expected = self._count(_EXPECTED)
         self.witness: int | None = None
 
     def note_read(self, keys: Iterable[object]) -> None:
@@ -84,9 +84,10 @@ class Comparison:
         differ = [self._take(*it) for it in zip(keys, digests, strict=True)]
         if self._is_dry:
             return rows[:0]
-        for row, key in enumerate(keys):
+        for row in [row for row, it in enumerate(differ) if it]:
+            key = keys[row]
             place = self._place_of(key)
-            if differ[row] and place is not None and self._marks[place] & _SEVERAL:
+            if place is not None and self._marks[place] & _SEVERAL:
                 differ[row] = False
                 if key in self._kept_back and digests[row] == self._before[place]:
                     del self._kept_back[key]  # it is as it was
@@ -121,7 +122,10 @@ class Comparison:
 
     def left_alone(self) -> int:
         """Returns how many records have not come that are not ours, and may be gone or not."""
-        return self._marks.count(_HELD) + self._marks.count(_HELD | _SEVERAL)
+        return self._count(_HELD)
+
+    def _count(self, mark: int) -> int:
+        return self._marks.count(mark) + self._marks.count(mark | _SEVERAL)
 
     def _take(self, key: int, digest: int) -> bool:
         """Takes a row into the table; says whether that changes it."""
