@@ -99,11 +99,14 @@ def test_other_steps_and_names_are_refused_with_what_to_do(workdir: Path, sandbo
     renamed = make_source(sandbox).responses.with_name("answers")
     table = make_source(sandbox)
     table.responses.apply_hints(table_name="answers")
+    called = make_source(sandbox)
+    called.responses.apply_hints(table_name=lambda _: "answers")
 
     assert "YieldMapItem" in str(refused(lambda: pipeline.run(steps), sandbox))
     assert "ForkPipe" in str(refused(lambda: pipeline.run(transformed), sandbox))
     for data in (renamed, table):
         assert "answers" in str(refused(partial(pipeline.run, data), sandbox))
+    assert "fixed names" in str(refused(partial(pipeline.run, called), sandbox))
 
 
 def test_a_naming_convention_with_other_table_names_is_refused(
