@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from customergauge_source.dlt_bridge.dataset import opened
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.report.data import collect
 from customergauge_source.report.queries import Span
+from customergauge_source.resources.positions import UpdatedWindows
 from customergauge_source.sandbox import Sandbox
 from tests.histories import apart, numbered, present, rows_of, shown
 from tests.kills import missing_or_wrong
@@ -229,6 +231,31 @@ def test_a_feed_that_brings_cases_again_adds_those_that_changed_alone(workdir: P
         assert added(sandbox) == len(cases)
         sandbox.change_case(cases[0][KEY], "closed", note="called back")
         assert [added(sandbox) for _ in range(3)] == [1, 0, 0]
+        state = present(workdir / FILE)
+        assert missing_or_wrong(state, "close_loop", sandbox.records_of("close-loop")) == []
+
+
+def test_a_case_that_comes_before_a_stop_is_there_even_if_it_is_in_no_later_window(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A week without a load, and then one that stops on its first page."""
+    now = datetime.now(timezone.utc)
+
+    def added(**how: int) -> int:
+        source = make_source(sandbox, history=True, resources=["close_loop"], per_page=1)
+        told = load_in_checkpoints(make_pipeline(workdir), source, checkpoint_pages=1, **how)
+        return told.tables.get("close_loop", 0)
+
+    with Sandbox(responses=60) as sandbox:
+        first, second = (it[KEY] for it in sandbox.records_of("close-loop")[:2])
+        with monkeypatch.context() as patch:
+            patch.setattr(UpdatedWindows, "_today", (now - timedelta(days=10)).date())
+            added()
+            sandbox.change_case(first, "progress", updated_at=now - timedelta(days=10))
+            assert added() == 1
+        for cgid, days in ((first, 5), (second, 4)):
+            sandbox.change_case(cgid, "closed", updated_at=now - timedelta(days=days))
+        assert [added(max_pages=1), added(), added()] == [1, 1, 0]
         state = present(workdir / FILE)
         assert missing_or_wrong(state, "close_loop", sandbox.records_of("close-loop")) == []
 

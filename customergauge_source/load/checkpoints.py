@@ -199,16 +199,19 @@ class Load:
         if self.full_refresh or not (is_history and reader.resource.position.repeats):
             return None
         with told_as_ours():
-            return self._compare(reader, reader.resource.part_of(reader.query))
+            # What was kept back would be lost with a run that stops, behind whose cursor it is.
+            return self._compare(reader, reader.resource.part_of(reader.query), comes_once=True)
 
-    def _compare(self, reader: ResourceReader, bounds: Query) -> Comparison:
+    def _compare(
+        self, reader: ResourceReader, bounds: Query, *, comes_once: bool = False
+    ) -> Comparison:
         """Returns what is in a resource's table, to be compared with what comes."""
         from customergauge_source.dlt_bridge import stored  # noqa: PLC0415 - it brings Arrow
 
         clock = zone(reader.timezone)
         question = stored.Question(reader.resource, bounds, clock, reader.scope(bounds))
         records = stored.records_of(self.pipeline, self.source.name, question)
-        return Comparison(reader.resource.key, records, is_dry=self.is_dry)
+        return Comparison(reader.resource.key, records, is_dry=self.is_dry, comes_once=comes_once)
 
     def _begin(self) -> None:
         place = (self.pipeline, self.source.name)

@@ -33,6 +33,7 @@ class Comparison:
             what is read with now, and *held* what is among that which is read; of some the table
             has *several* versions. A record without a digest has to be loaded again.
         is_dry: Whether differences are noted alone, and not handed on to be loaded.
+        comes_once: Whether what comes is of each record the latest version alone.
 
     Attributes:
         read: Records that have come.
@@ -41,7 +42,14 @@ class Comparison:
         renewed: Records that are loaded again though nothing is known to differ.
     """
 
-    def __init__(self, key: str, stored: Iterable[Stored] = (), *, is_dry: bool = False) -> None:
+    def __init__(
+        self,
+        key: str,
+        stored: Iterable[Stored] = (),
+        *,
+        is_dry: bool = False,
+        comes_once: bool = False,
+    ) -> None:
         self._key = key
         self._is_dry = is_dry
         self._keys, self._digests, self._marks = array("q"), array("q"), bytearray()
@@ -51,7 +59,8 @@ class Comparison:
                 continue
             self._keys.append(number)
             self._digests.append(digest or 0)
-            self._marks.append(_OURS * is_ours | _HELD * is_held | _SEVERAL * has_several)
+            several = has_several and not comes_once
+            self._marks.append(_OURS * is_ours | _HELD * is_held | _SEVERAL * several)
         self._before = self._digests[:]
         self._added: set[int] = set()
         self._kept_back: dict[int, pa.StructArray] = {}
