@@ -253,10 +253,7 @@ class ResourceReader:
         Raises:
             ConfigurationError: They cannot be kept there as it is set.
         """
-        extracted = extraction.current_resource()
-        hinted: Any = extracted.table_format if extracted else None
-        table_format = self.table_format or hinted
-        return decide(pipeline, history=self.history, table_format=table_format)
+        return decide(pipeline, history=self.history, table_format=self.table_format)
 
     def terms(self, pipeline: Pipeline | None) -> Terms:
         """Returns on which terms records are loaded by a pipeline.

@@ -79,7 +79,7 @@ class Keeping:
             ConfigurationError: They are not.
         """
         before = schema.tables.get(name, {}).get("table_format") if schema else self.table_format
-        if before != self.table_format:
+        if self.history and before != self.table_format:
             raise ConfigurationError(
                 f"table_format is {self.table_format or 'not set'}, and the tables of {name} are"
                 f" {before or 'plain Parquet'}.",
