@@ -241,7 +241,7 @@ def test_a_case_that_comes_before_a_stop_is_there_even_if_it_is_in_no_later_wind
     """A week without a load, and then one that stops on its first page."""
     now = datetime.now(timezone.utc)
 
-    def added(**how: int) -> int:
+    def added(**how: Any) -> int:
         source = make_source(sandbox, history=True, resources=["close_loop"], per_page=1)
         told = load_in_checkpoints(make_pipeline(workdir), source, checkpoint_pages=1, **how)
         return told.tables.get("close_loop", 0)
