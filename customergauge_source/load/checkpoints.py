@@ -65,7 +65,7 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
     read already. A resource that cannot be read does not keep the others from being loaded.
 
     Args:
-        pipeline: Any dlt pipeline with an SQL destination.
+        pipeline: Any dlt pipeline with an SQL destination, or a lake of files.
         source: `customergauge_source(…)`.
         checkpoint_pages: Pages after which data and cursor are committed.
         max_pages: Pages to read of each resource in this run; the next run goes on there.

@@ -52,7 +52,7 @@ def reconcile(  # noqa: PLR0913 - each is a decision of its own
     other sources are left alone. What is pending in the pipeline is loaded first; by a dry run not.
 
     Args:
-        pipeline: Any dlt pipeline with an SQL destination.
+        pipeline: Any dlt pipeline with an SQL destination, or a lake of files.
         source: `customergauge_source(…)`.
         dry_run: Tell what differs, and change nothing.
         max_deletes: Records of a resource that may be gone. More are taken for an error of the API,
