@@ -127,6 +127,12 @@ class ResourceReader:
         """Gets a token; returns for how many seconds it was granted."""
         return self._client().sign_in()
 
+    def heed(self, resource: DltResource | None) -> None:
+        """Takes what is hinted of how the resource is kept, where nothing is set."""
+        hinted: Any = resource.table_format if resource is not None else None
+        if isinstance(hinted, str) and hinted != "native":
+            self.table_format = self.table_format or hinted
+
     @property
     def url(self) -> str:
         """Scheme and host of the API."""
@@ -167,6 +173,7 @@ class ResourceReader:
     def _read(self) -> Iterator[Any]:
         """Yields the pages of one load package."""
         self.check_query(full_refresh=extraction.drops_data())
+        self.heed(extraction.current_resource())
         terms = self.terms(extraction.active_pipeline())
         check_pipeline(self.resource, terms.keeping)
         whole_files.use(extraction.active_pipeline())

@@ -223,7 +223,8 @@ def test_parquet_that_cannot_be_read_ends_with_5_and_is_named(
     assert command(small, *INTO, **HERE).code == 0
     file = spoil(command, f"{name}/**/*.parquet", BROKEN["cut off"])
     before = files(command.folder / "lake")
-    for options in (("--reconcile",), ("--views",)):
+    # A reconciliation asks for responses alone, whose digests tell of their lists.
+    for options in (("--views",), ("--reconcile",))[: 2 if name == "responses" else 1]:
         assert_told(command(small, *INTO, *options, **HERE), 5, str(file), "Move away")
     assert files(command.folder / "lake") == before
     command.program = REPORT
@@ -269,7 +270,7 @@ def test_other_files_among_the_loads_are_none(command: Command, small: Sandbox, 
 
 
 def test_a_file_of_views_that_is_none_is_named(command: Command, small: Sandbox) -> None:
-    file = command.folder / "customergauge_lake.duckdb"
+    file = command.folder / "customergauge-lake.duckdb"
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(b"no database" * 1000)
     assert_told(command(small, *INTO, "--views", **HERE), 5, str(file), "Move it away")

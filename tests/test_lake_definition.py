@@ -41,7 +41,7 @@ def lake(workdir: Path) -> Path:
         load_in_checkpoints(pipeline(), make_source(sandbox), views=True)
     newest = max((workdir / "lake" / DATASET / "_dlt_loads").iterdir())
     newest.unlink()
-    return workdir / "customergauge_lake.duckdb"
+    return workdir / "customergauge-lake.duckdb"
 
 
 def test_the_definition_of_the_docs_is_the_present_state(lake: Path) -> None:

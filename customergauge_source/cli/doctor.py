@@ -141,7 +141,7 @@ class Doctor:
         if self._options.views or is_set(self._source, "views"):
             check_dialect(pipeline)
         ducklake.check_bucket(pipeline)
-        self._states = memory.go_on_from_destination(pipeline, self._source)
+        self._states = memory.go_on_from_destination(pipeline, self._source, is_dry=True)
         writable = "can be written" if health.try_to_write(pipeline) else "is there"
         settings = health.settings_found("destination", pipeline.destination.destination_name)
         return f"{whereabouts.place_of(pipeline)} {writable}; {_listed(settings)}"

@@ -46,7 +46,6 @@ def make_pipeline(place: Place, folder: str, progress: Collector) -> Pipeline:
     import dlt
 
     from customergauge_source.dlt_bridge import whole_files
-    from customergauge_source.dlt_bridge.keeping import is_lake
     from customergauge_source.dlt_bridge.refusals import check_destination
 
     name = name_of(is_sandbox=place.is_sandbox)
@@ -55,24 +54,27 @@ def make_pipeline(place: Place, folder: str, progress: Collector) -> Pipeline:
     usual = f"{NAME}_data" if is_file else f"{name}_data"
     pipeline: Pipeline = dlt.pipeline(
         pipeline_name=place.pipeline or name,
-        destination=_duckdb(name, place) if is_file else destination,
+        destination=_duckdb(name, place) if is_file else _laid_out(destination),
         dataset_name=place.dataset or usual,
         pipelines_dir=folder,
         progress=progress,
     )
     check_destination(pipeline)
     whole_files.use(pipeline)
-    if is_lake(pipeline):
-        _lay_out(pipeline.destination.destination_name)
     return pipeline
 
 
-def _lay_out(destination: str) -> None:
-    """Gives the files of each month of loads a folder of a lake, unless the configuration does."""
+def _laid_out(destination: str) -> Any:  # noqa: ANN401 - as `_duckdb`
+    """Returns a destination; in a lake the files of each month have a folder, if nothing is set."""
     import dlt
+    from dlt.common.destination import Destination
 
-    if dlt.config.get(place := f"destination.{destination}.layout") is None:
-        os.environ[place.replace(".", "__").upper()] = LAYOUT
+    it: Any = Destination.from_reference(destination)
+    if not it.destination_type.endswith(".filesystem"):
+        return destination
+    if dlt.config.get(f"destination.{it.destination_name}.layout") is not None:
+        return destination
+    return dlt.destination(destination, layout=LAYOUT)
 
 
 def _duckdb(name: str, it: Place) -> Any:  # noqa: ANN401 - dlt's destinations have no base

@@ -50,7 +50,7 @@ def _found(sections: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 def try_to_write(pipeline: Pipeline) -> bool:
     """Makes a table and drops it again, in the dataset and in that which a merge passes through.
 
-    The dataset is made if there is none.
+    The datasets are made if there are none.
 
     Returns:
         Whether it was tried: only where the language of the destination is known.
@@ -66,10 +66,7 @@ def try_to_write(pipeline: Pipeline) -> bool:
         client: Any = it
         _make_and_drop_a_table(client)
         with client.with_staging_dataset():
-            was_there = client.is_storage_initialized()
             _make_and_drop_a_table(client)
-            if not was_there:  # a full refresh stumbles over one in which nothing was loaded
-                client.drop_storage()
     return True
 
 
@@ -93,8 +90,8 @@ def check_clock(pipeline: Pipeline, source: str) -> None:
         raise ConfigurationError(
             f"The last load is of {last:%Y-%m-%d %H:%M:%S} UTC, and here it is"
             f" {now:%Y-%m-%d %H:%M:%S}: what is loaded now would seem older.",
-            "Set the clock of this machine right; if it was the other one that was wrong, load into"
-            " another dataset.",
+            "Set the clock of this machine right; if it was the other one that was wrong, take that"
+            " load out of _dlt_loads: it counts no more then, and all is read anew.",
         )
 
 

@@ -40,8 +40,11 @@ _MEND: Final = (
 
 
 def file_of(pipeline: Pipeline) -> Path:
-    """Returns the DuckDB file of a lake's views."""
-    return Path.cwd() / f"{pipeline.pipeline_name}_lake.duckdb"
+    """Returns the DuckDB file of a lake's views.
+
+    DuckDB calls a database by its file, and no dataset has a hyphen in its name.
+    """
+    return Path.cwd() / f"{pipeline.pipeline_name}-lake.duckdb"
 
 
 def versions(place: Sequence[str]) -> list[str]:
@@ -51,13 +54,19 @@ def versions(place: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def opened(pipeline: Pipeline, source: str, file: Path | None = None) -> Iterator[Any]:
+def opened(
+    pipeline: Pipeline,
+    source: str,
+    file: Path | None = None,
+    only: Collection[str] | None = None,
+) -> Iterator[Any]:
     """Yields dlt's client of DuckDB over a lake: its tables are the present state.
 
     Args:
         pipeline: A pipeline that has state and schema of the lake.
         source: Name of the source, which is that of its schema.
         file: The DuckDB file that keeps the views; by default nothing does.
+        only: The tables that are looked at, of which each file is opened; by default all.
 
     Raises:
         DestinationError: DuckDB cannot read the lake.
@@ -82,7 +91,7 @@ def opened(pipeline: Pipeline, source: str, file: Path | None = None) -> Iterato
             ):
                 if not client.is_storage_initialized():
                     client.initialize_storage()
-                _Views(connection, files, dataset, versions).make()
+                _Views(connection, files, dataset, versions, only).make()
                 yield client
         except duckdb.Error as error:
             if _HELD in str(error):  # which names the process that has the file
@@ -120,11 +129,13 @@ class _Views:
     files: Any
     dataset: str
     versions: str
+    only: Collection[str] | None
 
     def make(self) -> None:
         """Makes them anew."""
         schema: Schema = self.files.schema
         names = schema.data_table_names(seen_data_only=True)
+        names = [it for it in names if self.only is None or it in self.only]
         with lake_files.told():
             stored = {name for name, columns in self.files.get_storage_tables(names) if columns}
             # What is below a table that is gone is of nothing.

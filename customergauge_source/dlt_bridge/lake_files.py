@@ -24,6 +24,8 @@ from customergauge_source.secrecy import without_traceback, without_values
 LOADS: Final = "_dlt_loads"
 _DONE: Final = re.compile(r"__(\d+(?:\.\d+)?)\.jsonl$")
 """How the name of a file in `_dlt_loads` ends: with the load's id."""
+_COLOURS: Final = re.compile(r"\x1b\[[\d;]*m")
+"""What deltalake says is coloured, for a terminal."""
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LONGEST: Final = 400
 _OF_FOLDER: Final = (
@@ -38,7 +40,8 @@ _AND: Final = "and run again: the next run goes on at the last committed cursor.
 
 def failed(error: BaseException) -> DestinationError:
     """Returns what a client of files raised as one of our errors."""
-    text = " ".join(without_traceback(str(error)).split()) or type(error).__name__
+    plain = _COLOURS.sub("", without_traceback(str(error)))
+    text = " ".join(plain.split()) or type(error).__name__
     if not isinstance(error, OSError):
         text = without_values(text)
     elif error.filename is not None:
@@ -113,23 +116,24 @@ def loads_done(client: Any) -> set[str]:  # noqa: ANN401 - dlt's client of files
     return {found[1] for name in names if (found := _DONE.search(name))}
 
 
-def forget_undone(pipeline: Pipeline, source: str) -> None:
+def forget_undone(pipeline: Pipeline, source: str, *, is_dry: bool) -> None:
     """Removes what dlt would go on from, of loads that were cut off before their end.
 
     It goes on from the newest state and schema that there are; a schema is written ahead of the
     files, so that after a first load that was cut off it knows tables that are not there.
     """
     with connected(pipeline) as client:
-        done = loads_done(client)
-        own = f"{source}__"
-        if not any(Path(it).name.startswith(own) for it in _files(client, LOADS)):
-            for schema in _files(client, client.schema.version_table_name):
-                if Path(schema).name.startswith(own):
-                    client.fs_client.rm_file(schema)
+        done, own = loads_done(client), f"{source}__"
+        loads, schemas = (_files(client, it) for it in (LOADS, client.schema.version_table_name))
+        undone = []
+        if not any(Path(it).name.startswith(own) for it in loads):
+            undone = [it for it in schemas if Path(it).name.startswith(own)]
         for state in _files(client, client.schema.state_table_name):
             name, _, rest = Path(state).name.partition("__")
             if name == pipeline.pipeline_name and rest.partition("__")[0] not in done:
-                client.fs_client.rm_file(state)
+                undone.append(state)
+        for file in [] if is_dry else undone:
+            client.fs_client.rm_file(file)
 
 
 def clear_the_way(pipeline: Pipeline, source: str, resources: Collection[str]) -> None:

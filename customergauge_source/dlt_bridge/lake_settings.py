@@ -69,6 +69,11 @@ def _check_place(name: str, url: object) -> None:
     place, odd = unquote(str(url)), _ODD
     if protocol == "file":
         place, odd = str(Path(place.removeprefix("file://")).absolute()), _PATTERNS
+    if str(url).startswith("~"):
+        raise ConfigurationError(
+            f"bucket_url of {name} begins with ~, which dlt takes for a folder of that name.",
+            f"Set {where} to the whole path.",
+        )
     if found := sorted(odd & {*place}):
         raise ConfigurationError(
             f"bucket_url of {name} is a place with {' '.join(found)} in its name: files would not"

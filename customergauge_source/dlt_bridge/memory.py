@@ -26,7 +26,9 @@ def note_carrier(state: MutableMapping[str, Any], load_id: str) -> None:
         state[_CARRIER] = load_id
 
 
-def go_on_from_destination(pipeline: Pipeline, source: str) -> dict[str, Any]:
+def go_on_from_destination(
+    pipeline: Pipeline, source: str, *, is_dry: bool = False
+) -> dict[str, Any]:
     """Takes state and schemas from the destination; returns the states of the source's resources.
 
     A state counts if the destination has the load that carried it. Another source's package
@@ -34,7 +36,7 @@ def go_on_from_destination(pipeline: Pipeline, source: str) -> dict[str, Any]:
     it never got, or has lost.
     """
     if is_lake(pipeline):
-        lake_files.forget_undone(pipeline, source)
+        lake_files.forget_undone(pipeline, source, is_dry=is_dry)
     pipeline.sync_destination()
     stored: dict[str, Any] = pipeline.state.get("sources", {}).get(source, {})
     resources = stored.get("resources", {})

@@ -73,13 +73,6 @@ def check_pipeline(resource: Resource, keeping: Keeping) -> None:
         check_destination(pipeline, keeping)
     if extracted is None:
         return
-    hinted = extracted.table_format
-    if keeping.history and hinted not in {None, keeping.table_format}:
-        raise ConfigurationError(
-            f"{name} has the hint table_format={hinted!r}, which its child tables, and the next"
-            " load, would not know of.",
-            "Set table_format of the source (table_format=…) instead.",
-        )
     disposition = extracted.write_disposition
     config = disposition if isinstance(disposition, dict) else {"disposition": disposition}
     if (

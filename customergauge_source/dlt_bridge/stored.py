@@ -84,7 +84,8 @@ def records_of(pipeline: Pipeline, source: str, question: Question) -> Iterator[
     if not (columns := table.get("columns", {})):
         return
     name, key = (f'"{it}"' for it in (question.resource.name, question.resource.key))
-    with writing.opened(pipeline, source) as (client, writer):
+    root = question.resource.name
+    with writing.opened(pipeline, source, only={root, deleted_table(root)}) as (client, writer):
         sql = client.sql_client
         present, several = "", set[int]()
         if VERSIONS_OF in table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,10 @@ def check_dialect(pipeline: Pipeline, remedy: str = "Leave --views (views) out."
 
 @contextmanager
 def opened(
-    pipeline: Pipeline, source: str, lake_file: Path | None = None
+    pipeline: Pipeline,
+    source: str,
+    lake_file: Path | None = None,
+    only: Collection[str] | None = None,
 ) -> Iterator[tuple[Any, Writer]]:
     """Yields a client of the destination, and what writes its SQL.
 
@@ -46,11 +49,12 @@ def opened(
         pipeline: The pipeline of the destination.
         source: Name of the source, which is that of its schema.
         lake_file: The DuckDB file that keeps the views of a lake; by default nothing does.
+        only: The tables that will be asked for, of a lake; by default all.
     """
     known = (source,) if source in pipeline.schemas else ()  # nothing was ever loaded
     is_in_lake = is_lake(pipeline) and known
     with (
-        lake.opened(pipeline, source, lake_file)
+        lake.opened(pipeline, source, lake_file, only)
         if is_in_lake
         else pipeline.destination_client(*known)
     ) as it:

@@ -114,6 +114,9 @@ class Load:
         self._readers: dict[str, ResourceReader | None] = {
             name: owner_of(resource) for name, resource in selected
         }
+        for name, resource in selected:
+            if (reader := self._readers[name]) is not None:
+                reader.heed(resource)
         with told_as_ours():
             beginning.check(self.pipeline, self._readers)
         for reader in filter(None, self._readers.values()):
@@ -217,7 +220,7 @@ class Load:
         place = (self.pipeline, self.source.name)
         anew, dry = self.full_refresh, self.is_dry
         self._seen.gone = beginning.make_ready(*place, self._readers, full_refresh=anew, is_dry=dry)
-        states = memory.go_on_from_destination(self.pipeline, self.source.name)
+        states = memory.go_on_from_destination(*place, is_dry=self.is_dry)
         remember_resolved()
         if self.full_refresh:
             # Before the tables are dropped: no cursor may outlive its data.

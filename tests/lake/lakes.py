@@ -26,7 +26,7 @@ KINDS = at_length(
     short=["parquet", "s3", "delta", "iceberg"],
 )
 """The kinds of lakes; the first two are of plain Parquet."""
-FILE = "customergauge_lake.duckdb"
+FILE = "customergauge-lake.duckdb"
 VERSIONS = f"{DATASET}_versions"
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import dlt
 import pytest
 
-from customergauge_source import explain, load_in_checkpoints
+from customergauge_source import load_in_checkpoints
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
@@ -70,25 +68,6 @@ _WRONG_LAKES = {
         2,
     ),
 }
-
-
-@pytest.mark.parametrize("plain", [False, True])
-@pytest.mark.parametrize("table_format", ["delta", "iceberg"])
-def test_a_script_of_ones_own_is_told_where_a_table_format_is_set(
-    workdir: Path, sandbox: Sandbox, table_format: Any, *, plain: bool
-) -> None:
-    lake = dlt.destinations.filesystem((workdir / "lake").as_uri())
-    pipeline = dlt.pipeline("mine", destination=lake, dataset_name="lake")
-    source = make_source(sandbox)
-    source.responses.apply_hints(table_format=table_format)
-
-    load: Any = pipeline.run if plain else partial(load_in_checkpoints, pipeline)
-
-    with pytest.raises(Exception, match="has the hint table_format") as raised:
-        load(source)
-
-    assert isinstance(explain(raised.value), ConfigurationError)
-    assert sandbox.requests == []
 
 
 def test_athena_is_refused_as_it_appends_to_what_is_no_iceberg(sandbox: Sandbox) -> None:
