@@ -109,3 +109,8 @@ def _columns(lake: Path, table: str) -> set[str]:
 def _unique(lake: Path, table: str) -> str:
     ids = sorted(_IDS & _columns(lake, table))
     return "REPLACE ({})".format(", ".join(f"v._dlt_load_id || v.{it} AS {it}" for it in ids))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Returns all files in a folder."""
+    return {str(it): it.read_bytes() for it in sorted(folder.rglob("*")) if it.is_file()}

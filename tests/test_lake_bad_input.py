@@ -14,7 +14,7 @@ import pytest
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command, held_open
 from tests.kills import change
-from tests.lake_reading import KEY, present, repeated, unreadable
+from tests.lake_reading import KEY, files, present, repeated, unreadable
 from tests.support import DATASET, REPORT, at_length
 from tests.test_bad_places import assert_told
 from tests.truth import differences
@@ -50,11 +50,6 @@ PACKAGES = {
 }
 BROKEN = {"cut off": lambda it: it[: len(it) // 2], "empty": lambda _: b""}
 KEPT = ("_dlt_pipeline_state", "_dlt_version")
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """Returns all files in a folder."""
-    return {str(it): it.read_bytes() for it in sorted(folder.rglob("*")) if it.is_file()}
 
 
 def spoil(command: Command, pattern: str, how: Callable[[bytes], bytes]) -> Path:

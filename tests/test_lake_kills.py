@@ -23,7 +23,7 @@ from tests.kills import (
     kill_at_work,
     measure,
 )
-from tests.lake_reading import KEY, present, repeated, unreadable, versions
+from tests.lake_reading import KEY, files, present, repeated, unreadable, versions
 from tests.support import EMPTY, at_length
 
 STARTING_SHARE = 0.15
@@ -155,7 +155,9 @@ def test_a_run_that_is_killed_in_a_short_moment_is_completed(command: Command, m
         assert died.code == -signal.SIGKILL, died.err
         assert unreadable(lake) == []
         shutil.rmtree(command.folder / "dlt", ignore_errors=True)
+        left = {name: it for name, it in files(lake).items() if not name.endswith(".part")}
         assert command(sandbox, "--check").code == 0
+        assert left.items() <= files(lake).items()
         for _ in range(2):
             ended = command(sandbox, *ALL)
             assert ended.code == 0, ended.err
