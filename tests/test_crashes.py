@@ -58,21 +58,28 @@ def pace(tmp_path_factory: pytest.TempPathFactory) -> Pace:
         return measure(tmp_path_factory.mktemp("pace"), sandbox)
 
 
+def load_through_kills(
+    command: Command, sandbox: Sandbox, pace: Pace, chance: random.Random, case: int
+) -> None:
+    """Kills load after load, half of them with the working directory wiped; then loads the rest."""
+    for kill in range(KILLS_PER_CASE):
+        if chance.random() < STARTING_SHARE:
+            kill_at_the_start(command.folder, sandbox, pace, chance)
+        else:
+            kill_at_work(command, sandbox, pace, chance, *ALL)
+        if (case + kill) % 2:
+            shutil.rmtree(command.folder / "dlt", ignore_errors=True)
+    for _ in range(2):  # a window of cases that was cut off is read to its end, then the next
+        ended = command(sandbox, *ALL)
+        assert ended.code == 0, ended.err
+
+
 def test_a_run_after_kills_ends_with_the_rows_of_the_api(
     command: Command, pace: Pace, case: int
 ) -> None:
     chance = random.Random(case)  # noqa: S311 - to be repeated, not to be secret
     with Sandbox(responses=RESPONSES, seed=case, latency=LATENCY) as sandbox:
-        for kill in range(KILLS_PER_CASE):
-            if chance.random() < STARTING_SHARE:
-                kill_at_the_start(command.folder, sandbox, pace, chance)
-            else:
-                kill_at_work(command, sandbox, pace, chance, *ALL)
-            if (case + kill) % 2:
-                shutil.rmtree(command.folder / "dlt", ignore_errors=True)
-        for _ in range(2):  # a window of cases that was cut off is read to its end, then the next
-            ended = command(sandbox, *ALL)
-            assert ended.code == 0, ended.err
+        load_through_kills(command, sandbox, pace, chance, case)
 
         assert all_differences(command.file, sandbox) == []
 
@@ -86,16 +93,7 @@ def test_a_history_after_kills_has_each_version_of_a_done_load_once(
     settings.parent.mkdir()
     settings.write_text("[sources.customergauge]\nhistory = true\nviews = true\n", "utf-8")
     with Sandbox(responses=RESPONSES, seed=case, latency=LATENCY) as sandbox:
-        for kill in range(KILLS_PER_CASE):
-            if chance.random() < STARTING_SHARE:
-                kill_at_the_start(command.folder, sandbox, pace, chance)
-            else:
-                kill_at_work(command, sandbox, pace, chance, *ALL)
-            if (case + kill) % 2:
-                shutil.rmtree(command.folder / "dlt", ignore_errors=True)
-        for _ in range(2):
-            ended = command(sandbox, *ALL)
-            assert ended.code == 0, ended.err
+        load_through_kills(command, sandbox, pace, chance, case)
 
         assert differences(apart(command.file), numbered(sandbox.records)) == []
         for state in (present(command.file), shown(command.file)):

@@ -30,7 +30,7 @@ WRONG = {
     "memory": ({URL: "memory://lake"}, "begins with memory:"),
     "no bucket": ({URL: "s3:///lake"}, "names no bucket"),
     "a pattern": ({URL: "la[k]e"}, "with [ in"),
-    "a pattern in a URL": ({URL: "file:///tmp/la%2Ake"}, "with * in"),
+    "a pattern in a URL": ({URL: "file:///data/la%2Ake"}, "with * in"),
     "an apostrophe": ({URL: "s3://bucket/it's"}, "with ' in"),
     "dots": ({URL: "…"}, "bucket_url"),
     "nothing": ({}, "bucket_url"),

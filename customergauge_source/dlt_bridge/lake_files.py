@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -112,8 +112,7 @@ def check_bucket(client: Any) -> None:  # noqa: ANN401 - dlt's client of files
 
 def loads_done(client: Any) -> set[str]:  # noqa: ANN401 - dlt's client of files
     """Returns the ids of the loads that are complete; by their names, as there may be thousands."""
-    names = _files(client, LOADS)
-    return {found[1] for name in names if (found := _DONE.search(name))}
+    return _ids(_files(client, LOADS))
 
 
 def forget_undone(pipeline: Pipeline, source: str, *, is_dry: bool) -> None:
@@ -123,9 +122,8 @@ def forget_undone(pipeline: Pipeline, source: str, *, is_dry: bool) -> None:
     files, so that after a first load that was cut off it knows tables that are not there.
     """
     with connected(pipeline) as client:
-        done, own = loads_done(client), f"{source}__"
         loads, schemas = (_files(client, it) for it in (LOADS, client.schema.version_table_name))
-        undone = []
+        done, own, undone = _ids(loads), f"{source}__", list[str]()
         if not any(Path(it).name.startswith(own) for it in loads):
             undone = [it for it in schemas if Path(it).name.startswith(own)]
         for state in _files(client, client.schema.state_table_name):
@@ -170,6 +168,11 @@ def drop(pipeline: Pipeline, source: str, table: str) -> None:
         with pipeline.destination_client(source) as it, told():
             client: Any = it
             client.drop_tables(table, delete_schema=False)
+
+
+def _ids(loads: Iterable[str]) -> set[str]:
+    """Returns the ids of loads, by their files."""
+    return {found[1] for name in loads if (found := _DONE.search(name))}
 
 
 def _files(client: Any, table: str) -> list[str]:  # noqa: ANN401 - dlt's client of files

@@ -220,21 +220,20 @@ class Load:
         place = (self.pipeline, self.source.name)
         anew, dry = self.full_refresh, self.is_dry
         self._seen.gone = beginning.make_ready(*place, self._readers, full_refresh=anew, is_dry=dry)
-        states = memory.go_on_from_destination(*place, is_dry=self.is_dry)
+        states = memory.go_on_from_destination(*place, is_dry=dry)
         remember_resolved()
         if self.full_refresh:
             # Before the tables are dropped: no cursor may outlive its data.
-            memory.forget_cursors(self.pipeline, self.source.name, self._readers)
+            memory.forget_cursors(*place, self._readers)
             self._commit()
             integrity.drop_unused_staging(self.pipeline)
-            memory.forget_rejected(self.pipeline, self.source.name, self._readers)
+            memory.forget_rejected(*place, self._readers)
             return
         self._known_hash = self._schema_hash()
         schema = self.pipeline.schemas.get(self.source.name)
         for name, reader in self._readers.items():
             if reader is not None:
-                terms = reader.terms(self.pipeline)
-                terms.check(states.get(name, {}), schema)
+                reader.terms(self.pipeline).check(states.get(name, {}), schema)
         if any(it and it.keeping(self.pipeline).history for it in self._readers.values()):
             health.check_clock(*place)  # of a lake it lists all loads: so once
 

@@ -20,10 +20,11 @@ from tests.warehouses.chosen import EACH
 from tests.warehouses.emulators import WAREHOUSES
 from tests.warehouses.s3 import S3, s3
 from tests.warehouses.target import Target, WarehouseMissingError
-from tests.warehouses.trial import Loaded, Trial
+from tests.warehouses.trial import Loaded, Trial, duckdb_trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -113,3 +114,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     """Distribute tests by warehouse, if these are all tests of a run: the slowest come first."""
     config.option.loadscopereorder = False
     return _ByWarehouse(config, log)
+
+
+@pytest.fixture
+def trial(warehouse: Target, dataset_name: str, tmp_path: Path) -> Trial:
+    """A dataset of its own in the warehouse."""
+    return Trial(
+        destination=warehouse.destination, dataset=dataset_name, folder=tmp_path / "pipelines"
+    )
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> Trial:
+    """What it is compared with."""
+    return duckdb_trial(tmp_path)

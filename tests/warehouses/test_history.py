@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +11,9 @@ from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.sandbox import Sandbox
 from tests.support import EMPTY, make_source
 from tests.warehouses.chosen import of_each_loaded_often
-from tests.warehouses.target import Target
 from tests.warehouses.test_report import reports
 from tests.warehouses.test_views import wrong
-from tests.warehouses.trial import ZONE, Row, Tables, Trial, duckdb_trial
+from tests.warehouses.trial import ZONE, Row, Tables, Trial
 
 # The emulators take minutes on a busy machine.
 pytestmark = pytest.mark.timeout(900)
@@ -24,20 +22,6 @@ KEY = "number_customergauge"
 ALL = ["responses", "non_responses", "close_loop"]
 LONG = "a_list_whose_table_has_as_long_a_name_as_it_may_"
 _TIES = ("_dlt_id", "_dlt_root_id", "_dlt_parent_id", "_dlt_load_id", "_dlt_cg_deleted")
-
-
-@pytest.fixture
-def trial(warehouse: Target, dataset_name: str, tmp_path: Path) -> Trial:
-    """A dataset of its own in the warehouse."""
-    return Trial(
-        destination=warehouse.destination, dataset=dataset_name, folder=tmp_path / "pipelines"
-    )
-
-
-@pytest.fixture
-def reference(tmp_path: Path) -> Trial:
-    """What it is compared with."""
-    return duckdb_trial(tmp_path)
 
 
 def load(trial: Trial, sandbox: Sandbox, *, history: bool = True, **how: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -16,7 +15,7 @@ from tests.command import Command, until
 from tests.support import EMPTY, TABLES, Finished, asked_cursors
 from tests.warehouses.chosen import of_each_and_s3, of_each_loaded_often
 from tests.warehouses.target import Target
-from tests.warehouses.trial import ZONE, Trial, duckdb_trial, orphans
+from tests.warehouses.trial import ZONE, Trial, orphans
 
 # The emulators take minutes on a busy machine.
 pytestmark = pytest.mark.timeout(900)
@@ -33,20 +32,6 @@ AWKWARD_TEXTS = (
     "%s {0} $1 ? ; -- /*",
     "x" * 100_000,
 )
-
-
-@pytest.fixture
-def trial(warehouse: Target, dataset_name: str, tmp_path: Path) -> Trial:
-    """A dataset of its own in the warehouse."""
-    return Trial(
-        destination=warehouse.destination, dataset=dataset_name, folder=tmp_path / "pipelines"
-    )
-
-
-@pytest.fixture
-def reference(tmp_path: Path) -> Trial:
-    """What it is compared with."""
-    return duckdb_trial(tmp_path)
 
 
 def awkward(full: dict[str, Any]) -> list[Any]:
