@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
 logger = logging.getLogger("customergauge_source")
 
 PAGES_PER_ITEM: Final = 10
-"""Pages that are handed to dlt together, if they are there already."""
+"""Pages that are handed to dlt together, if they come fast enough: each item costs it some ms."""
 
 
 @dataclass(eq=False)
@@ -115,6 +115,7 @@ class ResourceReader:
         """
         self._package_pages, self._max_pages, self._reread = pages, max_pages, reread
         self._step.comparison = reread.comparison if reread else comparison
+        self._step.is_resumed = pages is None  # else its working directory is ours alone
         try:
             yield
         finally:

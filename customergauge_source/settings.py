@@ -25,7 +25,7 @@ UNKNOWN_FIELDS: Final = ("evolve", "ignore", "fail")
 RETRY_TOTAL: Final = 900.0
 """Seconds after which no further try of a request begins, whatever the attempts left."""
 
-CHECKPOINT_PAGES: Final = 25
+CHECKPOINT_PAGES: Final = 40
 """Pages after which data and cursor are committed.
 
 Measured (docs/speed.md): a package costs 0.7 s however small, which is hidden while the API is

@@ -182,6 +182,8 @@ def test_whatever_goes_wrong_at_the_destination_is_an_error_of_ours_with_its_cau
     workdir: Path, loaded_sandbox: Sandbox, spoil: Callable[[Path], None]
 ) -> None:
     loaded_sandbox.arrive(5)
+    load_in_checkpoints(make_pipeline(workdir), make_source(loaded_sandbox))
+    loaded_sandbox.arrive(5)
     spoil(workdir / "customergauge.duckdb")
 
     with pytest.raises(DestinationError) as raised:

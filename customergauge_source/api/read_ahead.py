@@ -19,8 +19,10 @@ from customergauge_source.api.page import Page
 from customergauge_source.exceptions import ApiUnavailableError, CustomerGaugeError
 from customergauge_source.settings import RETRY_TOTAL
 
-BUFFER_BYTES: Final = 16 * 1024 * 1024
+BUFFER_BYTES: Final = 10 * 1024 * 1024
 """Bytes of page bodies that are held ahead; decoded they take about seven times as much."""
+PATIENCE: Final = 0.3
+"""Seconds that a page waits for others to go with."""
 
 PAGE_TOTAL: Final = RETRY_TOTAL + 300.0
 """Seconds that a page is waited for: an answer may drip without end, and no time-out sees it."""
@@ -54,6 +56,7 @@ class Feed:
         self._changed = threading.Condition()
         self._pages: deque[Page] = deque()
         self._held = 0
+        self._is_full = False
         self._ended = False
         self._is_complete = False
         self._error: BaseException | None = None
@@ -121,6 +124,9 @@ class Feed:
                 if self._error is not None:
                     raise self._error
                 return []
+            self._changed.wait_for(
+                lambda: len(self._pages) >= at_once or self._is_full or self._ended, PATIENCE
+            )
             taken = [self._pages.popleft() for _ in range(min(at_once, len(self._pages)))]
             self._held -= sum(page.size for page in taken)
             self._changed.notify_all()
@@ -142,12 +148,14 @@ class Feed:
             self._changed.notify_all()
 
     def _put(self, page: Page) -> bool:
+        def fits() -> bool:
+            return not self._pages or self._held + page.size <= self._buffer_bytes
+
         with self._changed:
-            self._changed.wait_for(
-                lambda: (
-                    self._ended or not self._pages or self._held + page.size <= self._buffer_bytes
-                )
-            )
+            self._is_full = not fits()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._ended or fits())
+            self._is_full = False
             if self._ended:
                 return False
             self._pages.append(page)

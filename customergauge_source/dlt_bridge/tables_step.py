@@ -47,6 +47,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
             with the next tables.
         comparison: What the tables say already, if only what differs is to be loaded.
         is_at_end: Whether all pages have come.
+        is_resumed: Whether a load package that is cut off would be loaded by a later run.
     """
 
     placement_affinity: ClassVar[float] = 2
@@ -57,6 +58,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         self.owner = owner
         self.comparison: Comparison | None = None
         self.is_at_end = False
+        self.is_resumed = True
         self._resource = resource
 
     def begin(self, make_reader: Callable[[], Reader], scope: str, keeping: Keeping) -> bool:
@@ -84,6 +86,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         before = {name: {*table["columns"]} for name, table in schema.tables.items()}
         for name, parent in declare.declare(schema, self._resource, keeping):
             self._note(name, parent)
+        declare.declare_distinct(schema, self._resource, are_distinct=not self.is_resumed)
         self.rejected: list[tuple[int, RejectedRecord]] = []
         self._unseen = {
             name
@@ -107,6 +110,8 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
             pages += self.comparison.kept_back() if self.is_at_end else []
         built = map(self._builder.build, build.join(pages, key))
         tables = [*self._admitted(chain.from_iterable(built))]
+        if self._builder.has_repeats:
+            declare.declare_distinct(self._schema, self._resource, are_distinct=False)
         by_place = not self._resource.position.repeats
         entries = build.rejected_records(self._load_id, name, self.rejected, by_place=by_place)
         tables.append(build.Table(declare.REJECTED_RECORDS_TABLE, "", entries))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 
 import dlt
 from dlt import Pipeline
@@ -20,6 +20,10 @@ from dlt.common.pipeline import get_dlt_pipelines_dir
 from filelock import FileLock, Timeout
 
 from customergauge_source.exceptions import ConfigurationError, PipelineLockedError
+
+_LOAD: Final = "load"
+_VOLUMES: Final = (_LOAD, "normalize")
+"""Where dlt keeps load packages in a working directory: normalized and extracted ones."""
 
 
 @contextmanager
@@ -98,16 +102,31 @@ def again(pipeline: Pipeline) -> Pipeline:
     """Returns the same pipeline once more, with a working directory of its own."""
     _remove(_folder(pipeline))
     paths: Any = pipeline.schemas.config
-    return dlt.pipeline(
+    schemas = {name: getattr(paths, name) for name in ("import_schema_path", "export_schema_path")}
+    return same(pipeline, str(_folder(pipeline)), progress=pipeline.collector, **schemas)
+
+
+def part(pipeline: Pipeline) -> str:
+    """Moves what is normalized to a working directory beside; returns the folder that has it."""
+    folder = _folder(pipeline)
+    here, there = Path(pipeline.working_dir), folder / pipeline.pipeline_name
+    _remove(there)
+    shutil.copytree(here, there, ignore=shutil.ignore_patterns(folder.name, *_VOLUMES))
+    (here / _LOAD).rename(there / _LOAD)
+    return str(folder)
+
+
+def same(pipeline: Pipeline, folder: str, **how: Any) -> Pipeline:  # noqa: ANN401 - dlt's options
+    """Returns the same pipeline, with a working directory in another folder."""
+    it: Pipeline = dlt.pipeline(
         pipeline.pipeline_name,
-        pipelines_dir=str(_folder(pipeline)),
+        pipelines_dir=folder,
         destination=pipeline.destination,
         staging=pipeline.staging,
         dataset_name=pipeline.dataset_name,
-        import_schema_path=paths.import_schema_path,
-        export_schema_path=paths.export_schema_path,
-        progress=pipeline.collector,
+        **how,
     )
+    return it
 
 
 def take_back(pipeline: Pipeline) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dlt import Pipeline
@@ -22,11 +23,9 @@ from customergauge_source.dlt_bridge import (
     health,
     integrity,
     memory,
-    views,
     working_dir,
     writing,
 )
-from customergauge_source.dlt_bridge.keeping import is_lake
 from customergauge_source.dlt_bridge.settings import is_set
 from customergauge_source.dlt_bridge.tables_step import owner_of
 from customergauge_source.exceptions import (
@@ -36,8 +35,9 @@ from customergauge_source.exceptions import (
     TokenRefusedError,
 )
 from customergauge_source.load import beginning
-from customergauge_source.load.explain import check_tables, told_as_ours
-from customergauge_source.load.summary import LoadSummary
+from customergauge_source.load.explain import told_as_ours
+from customergauge_source.load.packages import Packages
+from customergauge_source.load.summary import LoadSummary, counts_of
 from customergauge_source.load.views_after import ViewsAfter
 from customergauge_source.reading import ResourceReader
 from customergauge_source.resources.query import Query, zone
@@ -128,7 +128,6 @@ class Load:
             writing.check_dialect(self.pipeline)
         self._started = time.monotonic()
         self._unread = {*self._readers}
-        self._known_hash: str | None = None
         self._summary = LoadSummary(
             pipeline=self.pipeline.pipeline_name,
             destination=self.pipeline.destination.destination_name,
@@ -167,6 +166,9 @@ class Load:
             how = (bool(self.views), self._summary)
             self._seen = ViewsAfter(self.pipeline, self.source.name, *how)
             opened.enter_context(self._seen.put_back())
+            self._packages = opened.enter_context(
+                Packages(self.pipeline, self.source.name, self.full_refresh, self.is_dry)
+            )
             with told_as_ours():
                 self._begin()
                 if extraction.is_into("duckdb"):
@@ -225,11 +227,11 @@ class Load:
         if self.full_refresh:
             # Before the tables are dropped: no cursor may outlive its data.
             memory.forget_cursors(*place, self._readers)
-            self._commit()
+            self._packages.load()
             integrity.drop_unused_staging(self.pipeline)
             memory.forget_rejected(*place, self._readers)
             return
-        self._known_hash = self._schema_hash()
+        self._packages.trust_tables()
         schema = self.pipeline.schemas.get(self.source.name)
         for name, reader in self._readers.items():
             if reader is not None:
@@ -237,28 +239,31 @@ class Load:
         if any(it and it.keeping(self.pipeline).history for it in self._readers.values()):
             health.check_clock(*place)  # of a lake it lists all loads: so once
 
-    def _schema_hash(self) -> str | None:
-        """Returns what tells the versions of the source's schema apart."""
-        schema = self.pipeline.schemas.get(self.source.name)
-        return schema.stored_version_hash if schema else None
-
     def _read(self, name: str) -> None:
         """Loads one resource to its end, or as far as may be."""
-        drop, at_end = self.full_refresh, False
-        while not at_end:
-            signals.raise_if_signalled()  # dlt notes a signal, and forgets it with the step
-            with told_as_ours():
-                extracted = self.pipeline.extract(
-                    self.source.with_resources(name), refresh="drop_resources" if drop else None
-                )
-                rows = self._commit()
-            drop = False
-            at_end = self._summary.add_counts(name, extracted)
-            if at_end:
-                self._is_read(name)
-            self._committed(rows)
-            if not at_end and self._summary.resources[name].pages == self.max_pages:
-                break
+        drop, at_end, pages = self.full_refresh, False, 0
+        try:
+            while not at_end and pages != self.max_pages:
+                signals.raise_if_signalled()  # dlt notes a signal, and forgets it with the step
+                with told_as_ours():
+                    extracted = self.pipeline.extract(
+                        self.source.with_resources(name), refresh="drop_resources" if drop else None
+                    )
+                drop = False
+                counts = counts_of(name, extracted)
+                at_end = counts.get("caught_up", True)
+                pages += counts.get("pages", 0)
+                self._packages.begin_to_load(partial(self._loaded, name, counts))
+        finally:
+            self._packages.wait()
+
+    def _loaded(self, name: str, counts: Mapping[str, Any], rows: dict[str, int] | None) -> None:
+        """Notes what was extracted of a resource, and is loaded, with its rows, if it had any."""
+        if counts:
+            self._summary.add_counts(name, counts)
+        if counts.get("caught_up", True):
+            self._is_read(name)
+        self._committed(rows)
 
     def _is_read(self, name: str) -> None:
         """Notes that a feed was read to its end."""
@@ -271,18 +276,3 @@ class Load:
         if rows is not None:
             self._summary.add_package(rows)
             self.on_checkpoint(self._summary)
-
-    def _commit(self) -> dict[str, int] | None:
-        """Normalizes and loads what was extracted; returns the rows of each table, if any."""
-        if not self.pipeline.list_extracted_load_packages():
-            return None
-        normalized = self.pipeline.normalize()
-        if not self.pipeline.list_normalized_load_packages():
-            return None  # an idle run extracts an empty package
-        known, self._known_hash = self._known_hash, self._schema_hash()
-        if not (self.full_refresh or is_lake(self.pipeline)) and self._known_hash != known:
-            check_tables(self.pipeline)
-        self.pipeline.load()
-        if self.full_refresh or self._known_hash != known:
-            views.describe_tables(self.pipeline, self.source.name)
-        return dict(normalized.row_counts)

@@ -165,10 +165,7 @@ class Reconciliation(Load):
             signals.raise_if_signalled()
             with told_as_ours():
                 self.pipeline.extract(rows, schema=self.pipeline.schemas[self.source.name])
-                committed = self._commit()
+            committed = self._packages.load()
             if committed is not None:
                 committed.pop(resource.name, None)  # rows that remove others
             self._committed(committed)
-
-    def _commit(self) -> dict[str, int] | None:
-        return None if self.is_dry else super()._commit()

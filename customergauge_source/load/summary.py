@@ -144,17 +144,20 @@ class LoadSummary:
             if not table.startswith("_dlt"):
                 self.tables[table] = self.tables.get(table, 0) + rows
 
-    def add_counts(self, name: str, extracted: ExtractInfo) -> bool:
-        """Adds what a resource counted in a package; says if its feed was read to its end."""
-        packages = chain.from_iterable(extracted.metrics.values())
-        for metrics in (it["resource_metrics"] for it in packages):
-            counts = metrics[name].custom_metrics if name in metrics else {}
-            if "caught_up" in counts:
-                total = self.resources.setdefault(name, ResourceSummary())
-                total.records += counts["records"]
-                total.pages += counts["pages"]
-                total.rejected += counts["rejected"]
-                total.rejected_values += counts["rejected_values"]
-                total.cursor = counts["cursor"]
-                return bool(counts["caught_up"])
-        return True
+    def add_counts(self, name: str, counts: Mapping[str, Any]) -> None:
+        """Adds what a resource counted in a package."""
+        total = self.resources.setdefault(name, ResourceSummary())
+        total.records += counts["records"]
+        total.pages += counts["pages"]
+        total.rejected += counts["rejected"]
+        total.rejected_values += counts["rejected_values"]
+        total.cursor = counts["cursor"]
+
+
+def counts_of(name: str, extracted: ExtractInfo) -> Mapping[str, Any]:
+    """Returns what a resource counted in an extraction; nothing if it is another source's."""
+    packages = chain.from_iterable(extracted.metrics.values())
+    for metrics in (it["resource_metrics"] for it in packages):
+        if name in metrics and "caught_up" in metrics[name].custom_metrics:
+            return {**metrics[name].custom_metrics}  # which the next extraction empties
+    return {}

@@ -77,6 +77,11 @@ class ChainBuilder:
     _pages: int = 0
     _seen: set[int] = field(default_factory=set)
 
+    @property
+    def has_repeats(self) -> bool:
+        """Whether the load package has another version of a record that it had already."""
+        return self._pages > 0
+
     def build(self, rows: pa.StructArray) -> Iterator[Table]:
         """Yields the tables of rows with distinct keys, each parent before its children."""
         numbers = rows.field(self.key)
@@ -102,7 +107,7 @@ class ChainBuilder:
         columns |= {it: pa.repeat(pa.scalar(text), len(rows)) for it, text in same.items()}
         yield Table(name, parent, _table(columns, never_null))
         for table, values in lists.items():
-            below = keys.below(f".{table.removeprefix(f'{name}__')}.", lengths_of(values))
+            below = keys.below(lengths_of(values))
             yield from self._tables(table, name, pc.list_flatten(values), below)
 
     def _row_ids(self, numbers: pa.Array) -> pa.Array:

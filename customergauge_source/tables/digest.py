@@ -39,7 +39,9 @@ def _texts(rows: pa.StructArray) -> pa.StringArray:
             start, texts = f"[{name}", _joined(values)
         else:
             start, texts = f"={name}", _text_of(values)
-        if texts.null_count < len(texts):
+        if not texts.null_count:
+            parts += [start + _END, texts, _END]
+        elif texts.null_count < len(texts):
             parts.append(pc.binary_join_element_wise(start, texts, "", _END))
     return pc.binary_join_element_wise(*parts, "", null_handling="skip")
 

@@ -40,10 +40,12 @@ class Keys:
             yield "_dlt_list_idx", self.index
         yield "_dlt_id", self.row
 
-    def below(self, name: str, lengths: pa.Array) -> Keys:
+    def below(self, lengths: pa.Array) -> Keys:
         """Returns the keys of the items of lists with these lengths, one list a row.
 
-        The name tells the lists of a row apart in the ids of their items.
+        An id is that of the parent row and the place in its list, as `100000001.0`: unlike any
+        other in its table, which has one list of a row. Most are short enough for DuckDB to keep
+        them without a pointer (12 characters).
         """
         count = pc.sum(lengths).as_py() or 0
         positions = pc.subtract(pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int32()), count)), 1)
@@ -54,7 +56,7 @@ class Keys:
         return Keys(
             record=pc.take(self.record, owners),
             root=parent if self.parent is None else pc.take(self.root, owners),
-            row=pc.binary_join_element_wise(parent, index.cast(pa.string()), name),
+            row=pc.binary_join_element_wise(parent, index.cast(pa.string()), "."),
             parent=parent,
             index=index,
         )

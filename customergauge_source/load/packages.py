@@ -1,0 +1,127 @@
+"""Load packages, one after the other: each is loaded while the next one is extracted.
+
+Reading and building are one processor's work, a database's another's. So dlt's load step runs in a
+thread and in a working directory of its own. What is committed does not change by it: a package is
+loaded once the one before is, and the one behind it counts for nothing until it is loaded, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from dlt import Pipeline
+from typing_extensions import Self
+
+from customergauge_source.dlt_bridge import views, working_dir
+from customergauge_source.dlt_bridge.keeping import is_lake
+from customergauge_source.load.explain import check_tables, told_as_ours
+
+Then = Callable[[dict[str, int] | None], None]
+"""Is told the rows of each table in a package that is loaded; None if there was no package."""
+
+
+@dataclass
+class Packages:
+    """What a pipeline has extracted, on its way to the destination.
+
+    Attributes:
+        pipeline: A pipeline whose working directory is ours alone.
+        source: Name of the source, which is that of its schema.
+        full_refresh: Whether tables are dropped, so that they need not be as they were.
+        is_dry: Whether nothing is loaded.
+    """
+
+    pipeline: Pipeline
+    source: str
+    full_refresh: bool
+    is_dry: bool
+
+    def __post_init__(self) -> None:
+        """Begins without a package."""
+        self._pool = ThreadPoolExecutor(1, "customergauge-load")
+        self._under_way: tuple[Future[None], Then, dict[str, int]] | None = None
+        self._known_hash: str | None = None
+
+    def __enter__(self) -> Self:
+        """Returns it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Waits until nothing is loaded any more; what goes wrong then was told by `wait`."""
+        self._pool.shutdown()
+
+    def trust_tables(self) -> None:
+        """Takes the destination's tables for what the schema says, until that changes."""
+        self._known_hash = self._schema_hash()
+
+    def load(self) -> dict[str, int] | None:
+        """Loads what is extracted; returns the rows of each table, if there are any."""
+        self.wait()
+        with told_as_ours():
+            rows = self._normalized()
+            if rows is not None:
+                self._load(self.pipeline, *self._changed())
+        return rows
+
+    def begin_to_load(self, then: Then) -> None:
+        """Begins to load what is extracted, in another thread; `wait` waits for it.
+
+        Args:
+            then: What is done once it is loaded, in this thread.
+        """
+        with told_as_ours():
+            rows = self._normalized()
+        self.wait()
+        with told_as_ours():
+            if rows is not None:
+                folder = working_dir.part(self.pipeline)
+                loading = self._pool.submit(self._load_beside, folder, *self._changed())
+                self._under_way = loading, then, rows
+                return
+        then(None)
+
+    def wait(self) -> None:
+        """Waits until the package that is under way is loaded, if one is.
+
+        Raises:
+            CustomerGaugeError: It could not be loaded.
+        """
+        if self._under_way is None:
+            return
+        (loading, then, rows), self._under_way = self._under_way, None
+        with told_as_ours():
+            loading.result()
+        then(rows)
+
+    def _normalized(self) -> dict[str, int] | None:
+        """Normalizes what is extracted; returns the rows of each table, if there are any."""
+        if self.is_dry or not self.pipeline.list_extracted_load_packages():
+            return None
+        normalized = self.pipeline.normalize()
+        if not self.pipeline.list_normalized_load_packages():
+            return None  # an idle run extracts an empty package
+        return dict(normalized.row_counts)
+
+    def _changed(self) -> tuple[bool, bool]:
+        """Returns whether tables have to be checked before a load, and described after it."""
+        known, self._known_hash = self._known_hash, self._schema_hash()
+        is_new = self.full_refresh or self._known_hash != known
+        return is_new and not (self.full_refresh or is_lake(self.pipeline)), is_new
+
+    def _schema_hash(self) -> str | None:
+        """Returns what tells the versions of the source's schema apart."""
+        schema = self.pipeline.schemas.get(self.source)
+        return schema.stored_version_hash if schema else None
+
+    def _load_beside(self, folder: str, *how: bool) -> None:
+        self._load(working_dir.same(self.pipeline, folder), *how)
+
+    def _load(self, pipeline: Any, is_checked: bool, is_described: bool) -> None:  # noqa: ANN401, FBT001
+        if is_checked:
+            check_tables(pipeline)
+        pipeline.load()
+        if is_described:
+            views.describe_tables(pipeline, self.source)
