@@ -9,16 +9,18 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from .cases import PER_PAGE, Case
+from .cases import IMPORT, Case
 from .data import prepare
 from .plot import check_available, draw, plot_cases
 from .report import report
 from .rows import ROW_NAMES, Row, Sizes, rows
 from .runner import Runner
+from .shapes import PER_PAGE
 
 _USUAL = Sizes()
 _QUICK = Sizes(usual=5_000, large=20_000, small=500, latency=0.1)
-_IDLE_RUNS = 5
+_LATER_RUNS = 5
+_START_RUNS = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--responses", type=int, metavar="N", help=f"default: {_USUAL.usual:,}")
     add("--large", type=int, metavar="N", help=f"default: {_USUAL.large:,}")
-    add("--runs", type=int, metavar="N", help="runs of each case, default 3; idle ones: 5")
+    add("--runs", type=int, metavar="N", help="runs of each case, default 3; of short ones more")
     add("--large-runs", type=int, metavar="N", help="runs of more than --responses, default 1")
     add(
         "--quick",
@@ -89,26 +91,33 @@ def _measure(options: argparse.Namespace, sizes: Sizes, chosen: Sequence[Row]) -
     cases = [case for row in chosen for case in row.cases]
     if options.plot:
         cases += plot_cases(sizes)
-    runs = options.runs or (1 if options.quick else 3)
     cache = Path(tempfile.gettempdir()) / "customergauge-benchmark"
     counts = {"": PER_PAGE}
     for case in cases:
-        counts[case.field] = max(case.responses, counts.get(case.field, 0))
-    data = {field: prepare(cache, count, field) for field, count in counts.items()}
+        counts[case.shape] = max(case.served, counts.get(case.shape, 0))
+    data = {shape: prepare(cache, count, shape) for shape, count in counts.items()}
     with tempfile.TemporaryDirectory(prefix="customergauge-benchmark-") as work:
-        runner = Runner(data, Path(work), options.checkpoint_pages)
+        runner = Runner(data, Path(work), options.checkpoint_pages, cases)
         runner.warm_up(cases)
-        groups: tuple[tuple[list[Case], int], ...] = (
-            ([case for case in cases if not case.idle and case.responses <= sizes.usual], runs),
-            (
-                [case for case in cases if case.idle],
-                runs if options.quick else max(runs, _IDLE_RUNS),
-            ),
-            ([case for case in cases if case.responses > sizes.usual], options.large_runs or 1),
-        )
-        for group, times in groups:
+        for group, times in _groups(options, sizes, cases):
             runner.run(group, times)
     return runner
+
+
+def _groups(
+    options: argparse.Namespace, sizes: Sizes, cases: Sequence[Case]
+) -> list[tuple[list[Case], int]]:
+    """Returns the cases that run in turns, and how often: what is compared is together."""
+    runs = options.runs or (1 if options.quick else 3)
+    start = [case for case in cases if case.is_start or case.subject == IMPORT]
+    later = [case for case in cases if case.since is not None]
+    loads = [case for case in cases if case not in (*start, *later)]
+    return [
+        ([case for case in loads if case.responses <= sizes.usual], runs),
+        ([case for case in loads if case.responses > sizes.usual], options.large_runs or 1),
+        (later, runs if options.quick else max(runs, _LATER_RUNS)),
+        (start, runs if options.quick else max(runs, _START_RUNS)),
+    ]
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from statistics import median
 
 from .process import Measurement
+from .shapes import PER_PAGE
 
 OURS = "ours"
 PARQUET = "`rest_api`, `parquet`"
 AS_IT_COMES = "`rest_api` as it comes"
 LIMIT = "limit"
+IMPORT = "`import dlt`"
 
-PER_PAGE = 1000
 POLICY = {
     "HASH": '["email", "phone", "contact.first_name", "contact.last_name"]',
     "DROP": '["comment"]',
@@ -29,19 +30,26 @@ class Case:
         subject: One of the subjects named above.
         responses: How many responses there are to load.
         latency: Seconds that each page takes to come.
-        idle: Whether all was loaded before, and nothing came since; dlt's working directory is
-            gone, the destination is not.
-        field: An undeclared field that each response has, one of `data.UNDECLARED`; "" for
-            responses that are as documented.
+        since: How many came after these were loaded, which are all that is loaded in the run that
+            is measured; dlt's working directory is gone, the destination is not. None if nothing
+            was loaded before.
+        shape: One of `SHAPES`; "" for responses that are as documented.
         is_private: Whether a privacy policy is set, that of `POLICY`.
+        is_start: Whether only the time to the first request is taken.
     """
 
     subject: str
     responses: int
     latency: float = 0.0
-    idle: bool = False
-    field: str = ""
+    since: int | None = None
+    shape: str = ""
     is_private: bool = False
+    is_start: bool = False
+
+    @property
+    def served(self) -> int:
+        """All responses that the account has in the run that is measured."""
+        return self.responses + (self.since or 0)
 
     @property
     def pages(self) -> int:

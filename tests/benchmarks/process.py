@@ -24,10 +24,12 @@ class Measurement:
     Attributes:
         seconds: From the start of the process to its end.
         peak: Bytes of memory; see `MemoryWatch`.
+        started: When the process was started, by `time.monotonic`, which processes share.
     """
 
     seconds: float
     peak: int
+    started: float
 
 
 class SubjectFailedError(Exception):
@@ -84,7 +86,7 @@ def measure(command: Sequence[str], folder: Path, environment: Mapping[str, str]
     """
     log = folder / "output.log"
     with log.open("wb") as output:
-        started = time.perf_counter()
+        started = time.monotonic()
         process = subprocess.Popen(
             command,
             cwd=folder,
@@ -101,12 +103,12 @@ def measure(command: Sequence[str], folder: Path, environment: Mapping[str, str]
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
-        seconds = time.perf_counter() - started
+        seconds = time.monotonic() - started
         peak = watch.stop()
     if code != 0:
         said = log.read_text(errors="replace").splitlines()[-_LINES_SHOWN:]
         raise SubjectFailedError("\n".join([f"{command} exited with {code}:", *said]))
-    return Measurement(seconds, peak)
+    return Measurement(seconds, peak, started)
 
 
 def _tree(pid: int) -> Iterator[int]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .cases import Case, Results
+from .cases import IMPORT, Case, Results
 from .machine import machine, today, versions
 from .process import SECONDS_PER_SAMPLE
 from .rows import Row
+from .shapes import SHAPES
+
+_SHORT = 2
 
 
 def report(rows: Sequence[Row], results: Results, *, judged: bool) -> str:
@@ -39,13 +42,14 @@ def _caption() -> str:
     )
 
 
-def _order(case: Case) -> tuple[bool, float, int, str, str, bool]:
+def _order(case: Case) -> tuple[bool, int, float, int, str, str, bool]:
     return (
-        case.idle,
+        case.is_start or case.subject == IMPORT,
+        -1 if case.since is None else case.since,
         case.latency,
         case.responses,
         case.subject,
-        case.field,
+        case.shape,
         case.is_private,
     )
 
@@ -58,15 +62,28 @@ def _bound(row: Row, value: float | None) -> str:
     return "" if value is None else f"≤ {_number(row, value)}"
 
 
+def _kind(case: Case) -> str:
+    """Returns what is special about a case."""
+    if case.since is not None:
+        return f"then {case.since} more, fresh directory" if case.since else "idle, fresh directory"
+    if case.shape:
+        return SHAPES[case.shape].title
+    if case.latency:
+        return f"{case.latency:g} s a page"
+    if case.is_start:
+        return "to the first request"
+    return "with a privacy policy" if case.is_private else ""
+
+
 def _measured(case: Case, results: Results) -> str:
     """Returns the line of a case."""
-    kind = f"`{case.field}` on each" if case.field else ""
-    kind = "with a privacy policy" if case.is_private else kind
-    if case.idle or case.latency:
-        kind = "idle, fresh directory" if case.idle else f"{case.latency:g} s a page"
+    responses = f"{case.responses:,}" if case.responses else ""
     seconds = [run.seconds for run in results.runs[case]]
-    spread = f" ({min(seconds):.1f} to {max(seconds):.1f})" if len(seconds) > 1 else ""
+    middle = results.seconds(case)
+    digits = 1 if middle >= _SHORT else 2
+    low, high = (f"{it:.{digits}f}" for it in (min(seconds), max(seconds)))
+    spread = f" ({low} to {high})" if len(seconds) > 1 else ""
     return (
-        f"| {case.subject} | {case.responses:,} | {kind} | {results.seconds(case):.1f} s{spread}"
+        f"| {case.subject} | {responses} | {_kind(case)} | {middle:.{digits}f} s{spread}"
         f" | {results.megabytes(case):.0f} MB | {len(seconds)} |"
     )

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import duckdb
-
-from .cases import AS_IT_COMES, LIMIT, OURS, PARQUET, POLICY, Case, Results
-from .data import Responses
-from .process import Measurement, SubjectFailedError, measure
+from .cases import AS_IT_COMES, IMPORT, LIMIT, OURS, PARQUET, POLICY, Case, Results
+from .check import check
+from .process import Measurement, measure
 from .server import serving
+from .shapes import PER_PAGE
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +24,7 @@ _SCRIPTS = {
     PARQUET: ["rest_api.py", "--parquet"],
     AS_IT_COMES: ["rest_api.py"],
     LIMIT: ["limit.py"],
+    IMPORT: ["import_dlt.py"],
 }
 _DATABASE = "responses.duckdb"
 _WORKING_DIRECTORIES = "dlt"
@@ -37,37 +37,43 @@ class Runner:
         results: What was measured.
     """
 
-    def __init__(self, data: Mapping[str, Path], work: Path, checkpoint_pages: int | None) -> None:
+    def __init__(
+        self,
+        data: Mapping[str, Path],
+        work: Path,
+        checkpoint_pages: int | None,
+        cases: Iterable[Case],
+    ) -> None:
         """Sets up.
 
         Args:
-            data: What `data.prepare` returned, by the undeclared field that it was asked for.
+            data: What `data.prepare` returned, by the shape that it was asked for.
             work: An empty folder, for the databases.
             checkpoint_pages: Pages of a checkpoint of ours; None for its default.
+            cases: All that will be measured. The databases are kept that one of them begins with.
         """
         self.results = Results()
         self._data = data
         self._work = work
         self._checkpoint_pages = checkpoint_pages
-        self._loaded: dict[str, Case] = {}
+        later = dict.fromkeys(_before(case) for case in cases if case.since is not None)
+        self._kept = {case: work / f"{number}.duckdb" for number, case in enumerate(later)}
 
     def warm_up(self, cases: Iterable[Case]) -> None:
         """Runs each subject once on one page: what is read from disk is in memory after it."""
         for subject in dict.fromkeys(case.subject for case in cases):
-            self._run(Case(subject, 1000))
+            self._run(Case(subject, PER_PAGE))
 
     def run(self, cases: Iterable[Case], times: int) -> None:
         """Measures cases so many times, one after the other in each round.
 
         Args:
-            cases: Those without `idle` come first.
+            cases: The cases; the load that one of them comes after is made if it is not there.
             times: Rounds.
         """
-        ordered = sorted(dict.fromkeys(cases), key=lambda case: case.idle)
+        ordered = [*dict.fromkeys(cases)]
         for number in range(1, times + 1):
             for case in ordered:
-                if case.idle and self._loaded.get(case.subject) != _before(case):
-                    self._run(_before(case))
                 measured = self._run(case)
                 self.results.add(case, measured)
                 logger.info(
@@ -76,61 +82,53 @@ class Runner:
                 )  # fmt: skip
 
     def _run(self, case: Case) -> Measurement:
-        """Runs a case once and checks the database."""
-        folder = self._work / _SCRIPTS[case.subject][-1].strip("-")
-        if case.idle:
-            shutil.rmtree(folder / _WORKING_DIRECTORIES)
-        else:
-            self._loaded.pop(case.subject, None)
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-        with serving(self._data[case.field], case.responses, case.latency) as url:
-            measured = measure(self._command(case, url), folder, _environment(case, folder))
-        self._check(case, folder)
-        self._loaded[case.subject] = _before(case)
+        """Runs a case once, in an empty folder, and checks the database."""
+        kept = None if case.since is None else self._database_before(case)
+        folder = self._work / "run"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        database = folder / _DATABASE
+        if kept:
+            _copy(kept, database)
+        if case.subject == IMPORT:
+            return measure(self._command(case, ""), folder, _environment(case, folder))
+        data = self._data[case.shape]
+        with serving(data, case.served, case.latency) as server:
+            measured = measure(self._command(case, server.url), folder, _environment(case, folder))
+            if case.is_start:
+                measured = replace(measured, seconds=server.first_request() - measured.started)
+        check(case, data, database)
+        if case in self._kept and not self._kept[case].exists():
+            _copy(database, self._kept[case])
         return measured
+
+    def _database_before(self, case: Case) -> Path:
+        """Returns the database that a case begins with, loaded once."""
+        before = _before(case)
+        if not self._kept[before].exists():
+            self._run(before)
+        return self._kept[before]
 
     def _command(self, case: Case, url: str) -> list[str]:
         """Returns the command that runs a case."""
         script, *options = _SCRIPTS[case.subject]
         if case.subject == OURS and self._checkpoint_pages is not None:
             options += ["--checkpoint-pages", str(self._checkpoint_pages)]
-        if case.subject in {PARQUET, AS_IT_COMES} and case.idle:
+        if case.subject in {PARQUET, AS_IT_COMES} and case.since is not None:
             options += ["--cursor", str(case.responses)]
         return [sys.executable, str(_SUBJECTS / script), url, *options]
 
-    def _check(self, case: Case, folder: Path) -> None:
-        """Compares the tables with what was served.
-
-        Raises:
-            SubjectFailedError: They do not hold the same number of rows, of responses, or of
-                values of the undeclared field.
-        """
-        expected = Responses(self._data[case.field], case.responses).rows
-        with duckdb.connect(str(folder / _DATABASE), read_only=True) as database:
-            found = {table: _number(database, f"count(*) FROM {table}") for table in expected}
-            keys = _number(database, "count(DISTINCT number_customergauge) FROM responses")
-            values = _number(database, f"count({case.field or '*'}) FROM responses")
-            hashes = _number(database, "count(*) FROM responses WHERE length(email) = 64")
-            comments = _number(database, "count(comment__original) FROM responses")
-        if case.is_private and not (hashes and not comments):
-            raise SubjectFailedError(f"{case} has {hashes} hashes and {comments} comments.")
-        if found != expected or keys != case.responses or values != case.responses:
-            raise SubjectFailedError(
-                f"{case} loaded {found} with {keys} CGIDs and {values} values of the undeclared"
-                f" field; expected: {expected}."
-            )
-
-
-def _number(database: duckdb.DuckDBPyConnection, query: str) -> int:
-    """Returns the one number that a query selects from the loaded schema."""
-    row = database.execute("USE benchmark").execute(f"SELECT {query}").fetchone()
-    return int(row[0]) if row else 0
-
 
 def _before(case: Case) -> Case:
-    """Returns the load that an idle case comes after."""
-    return replace(case, latency=0.0, idle=False)
+    """Returns the load that a later run comes after."""
+    return replace(case, latency=0.0, since=None)
+
+
+def _copy(database: Path, target: Path) -> None:
+    """Copies a database, to the disk: or the next one to write would have to wait for it."""
+    shutil.copyfile(database, target)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _environment(case: Case, folder: Path) -> dict[str, str]:

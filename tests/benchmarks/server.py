@@ -12,8 +12,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import IO
 from urllib.parse import parse_qs, urlsplit
 
 from .data import Responses
@@ -27,6 +29,7 @@ class PageServer(ThreadingHTTPServer):
     Attributes:
         responses: What is served.
         latency: Seconds that each page takes to come.
+        is_idle: Whether no request came yet.
     """
 
     daemon_threads = True
@@ -36,6 +39,7 @@ class PageServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.responses = responses
         self.latency = latency
+        self.is_idle = True
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -46,7 +50,10 @@ class Handler(BaseHTTPRequestHandler):
     server: PageServer
 
     def do_POST(self) -> None:
-        """Answers with a token."""
+        """Answers with a token; of the first request, the moment is told on standard output."""
+        if self.server.is_idle:
+            self.server.is_idle = False
+            _tell(str(time.monotonic()))
         self.rfile.read(int(self.headers["Content-Length"]))
         self._answer(200, b'{"access_token":"%s","expires_in":3600}' % TOKEN)
 
@@ -76,8 +83,29 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that runs.
+
+    Attributes:
+        url: Its address.
+    """
+
+    url: str
+    _said: IO[str]
+
+    def first_request(self) -> float:
+        """Returns the moment of the first request, by `time.monotonic`; waits for it."""
+        return float(self._said.readline())
+
+
 @contextmanager
-def serving(folder: Path, count: int, latency: float) -> Iterator[str]:
+def serving(folder: Path, count: int, latency: float) -> Iterator[Served]:
     """Serves from a process of its own, for as long as the context lasts.
 
     Args:
@@ -86,7 +114,7 @@ def serving(folder: Path, count: int, latency: float) -> Iterator[str]:
         latency: Seconds that each page takes to come.
 
     Yields:
-        The server's address.
+        The server.
     """
     command = [sys.executable, "-m", __name__, str(folder), str(count), str(latency)]
     root = Path(__file__).parents[__name__.count(".")]
@@ -98,7 +126,7 @@ def serving(folder: Path, count: int, latency: float) -> Iterator[str]:
         try:
             if not (url := process.stdout.readline().strip()):
                 raise RuntimeError("The server did not start.")
-            yield url
+            yield Served(url, process.stdout)
         finally:
             process.stdin.close()
 
@@ -112,8 +140,7 @@ def main() -> None:
     options = parser.parse_args()
     server = PageServer(Responses(options.folder, options.count), options.latency)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    sys.stdout.write(f"http://127.0.0.1:{server.server_port}\n")
-    sys.stdout.flush()
+    _tell(f"http://127.0.0.1:{server.server_port}")
     sys.stdin.read()
 
 
