@@ -88,7 +88,7 @@ NOT_RUN = {
     "bash .ci/run lowest": PROOF,
     "bash .ci/run newest": PROOF,
     "bash .ci/run warehouse_proofs": PROOF,
-    "python -m tests.benchmarks --plot plot.svg": "takes ten minutes",
+    "python -m tests.benchmarks --plot plot.svg": "takes twenty minutes",
     "python -m tests.benchmarks --only privacy privacy-memory --runs 5": "takes two minutes",
     "python -m tests.benchmarks.reconcile": "takes two minutes",
     "python -m tests.benchmarks.lake": "takes four minutes",
