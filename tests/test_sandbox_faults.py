@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 STATUSES = ["429", "500", "502", "503", "504", "400", "401", "403", "404", "422"]
 BROKEN_BODIES = ["truncate", "truncate-chunked"]
 NO_ANSWER = ["reset", "close"]
-SLOW = ["hang", "trickle"]
+SLOW = ["hang", "trickle", "drip", "drip-head"]
 
 
 class Client:
@@ -150,6 +151,31 @@ def test_a_trickling_body_is_whole_but_slow(client: Client) -> None:
     start = time.monotonic()
     assert client.page().json() == client.page().json()
     assert time.monotonic() - start > 0.5
+
+
+@pytest.mark.parametrize("kind", ["drip", "drip-head"])
+def test_a_drip_keeps_a_client_that_only_waits_between_two_pieces(
+    client: Client, kind: str
+) -> None:
+    def wait() -> None:
+        with contextlib.suppress(requests.RequestException):
+            client.page(timeout=1)
+
+    client.sandbox.inject(Fault(kind))
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    waiting.join(1.5)
+    assert waiting.is_alive()
+
+
+@pytest.mark.parametrize("kind", both(["truncate-close"]))
+def test_a_body_without_a_length_ends_with_its_connection(client: Client, kind: str) -> None:
+    client.sandbox.inject(Fault(kind))
+    half = client.ask(kind)
+    assert half.status_code == 200
+    assert {"Content-Length", "Transfer-Encoding"}.isdisjoint(half.headers)
+    assert not half.text.endswith("}")
+    assert client.ask(kind).text.endswith("}")
 
 
 @pytest.mark.parametrize("kind", both(["html"]))

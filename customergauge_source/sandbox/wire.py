@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _DRIPS = 20
 _SECONDS_PER_DRIP = 0.05
+_ENDLESS = 1_000_000_000
 _SECONDS_PER_LOOK = 0.05
 
 
@@ -73,6 +74,14 @@ def _truncate_chunked(
     handler.wfile.write(b"%x\r\n%b\r\n" % (len(half), half))
 
 
+def _truncate_close(
+    handler: BaseHTTPRequestHandler, answer: Answer, _closing: threading.Event
+) -> None:
+    """Send half the body, without a word on how long it is."""
+    _head(handler, answer, {"Connection": "close"})
+    handler.wfile.write(answer.body[: len(answer.body) // 2])
+
+
 def _trickle(handler: BaseHTTPRequestHandler, answer: Answer, closing: threading.Event) -> None:
     """Send the whole body in small pieces, over a second."""
     _head(handler, answer, {"Content-Length": str(len(answer.body)), "Connection": "close"})
@@ -83,6 +92,22 @@ def _trickle(handler: BaseHTTPRequestHandler, answer: Answer, closing: threading
         closing.wait(_SECONDS_PER_DRIP)
 
 
+def _drip(handler: BaseHTTPRequestHandler, answer: Answer, closing: threading.Event) -> None:
+    """Promise a body and send spaces, one by one, until the client gives up."""
+    _head(handler, answer, {"Content-Length": str(_ENDLESS), "Connection": "close"})
+    while not closing.wait(_SECONDS_PER_DRIP):
+        handler.wfile.write(b" ")
+
+
+def _drip_head(handler: BaseHTTPRequestHandler, answer: Answer, closing: threading.Event) -> None:
+    """Begin a header field, and go on with it until the client gives up."""
+    handler.send_response(answer.status)
+    handler.flush_headers()
+    handler.wfile.write(b"X-Drip: ")
+    while not closing.wait(_SECONDS_PER_DRIP):
+        handler.wfile.write(b".")
+
+
 _Player = Callable[[BaseHTTPRequestHandler, "Answer", "threading.Event"], None]
 WIRE_FAULTS: dict[str, _Player] = {
     "reset": _reset,
@@ -90,10 +115,13 @@ WIRE_FAULTS: dict[str, _Player] = {
     "hang": _hang,
     "truncate": _truncate,
     "truncate-chunked": _truncate_chunked,
+    "truncate-close": _truncate_close,
     "trickle": _trickle,
+    "drip": _drip,
+    "drip-head": _drip_head,
 }
 # Of these the client sees no status.
-SILENT = frozenset({"reset", "close", "hang"})
+SILENT = frozenset({"reset", "close", "hang", "drip-head"})
 
 
 def play(
