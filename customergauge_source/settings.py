@@ -25,9 +25,16 @@ UNKNOWN_FIELDS: Final = ("evolve", "ignore", "fail")
 RETRY_TOTAL: Final = 900.0
 """Seconds after which no further try of a request begins, whatever the attempts left."""
 
+ANSWER_TIMEOUTS: Final = 5
+"""How many times `[runtime] request_timeout` an answer may take until it is whole.
+
+By default five minutes, for a page that comes in a second; an answer that drips would keep every
+single wait short, and never end.
+"""
+
 CHECKPOINT_PAGES: Final = 40
 """Pages after which data and cursor are committed.
 
-Measured (docs/speed.md): a package costs 0.7 s however small, which is hidden while the API is
-waited for; the last one is not, and a crash costs one at most.
+Measured (docs/speed.md): a package costs 0.4 s of processor time however small. A crash costs what is
+being loaded and what is extracted meanwhile, two of them at most.
 """

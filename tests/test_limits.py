@@ -168,8 +168,7 @@ def test_a_body_that_ends_with_its_connection_too_early_is_asked_for_again(
     if what == "token":
         whole = TOKEN.body
     sent = gzip.compress(whole, mtime=0) if headers else whole
-    cut = [Reply(sent[:length], headers=headers)] * 2
-    again = cut.copy()
+    again = [Reply(sent[:length], headers=headers)]
 
     def answer(path: str, *_: str) -> Reply:
         is_token = "oauth2" in path
@@ -179,16 +178,26 @@ def test_a_body_that_ends_with_its_connection_too_early_is_asked_for_again(
 
     with scripted(answer) as server:
         assert [it["number_customergauge"] for it in read(server)] == [1]
-        assert len(server.paths) == 3 + len(cut)
+        assert len(server.paths) == 4
 
 
-def test_a_body_that_is_always_cut_off_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RUNTIME__REQUEST_MAX_ATTEMPTS", "2")
+@pytest.mark.parametrize("between", [[], [Reply(b"", 503, "Busy")]])
+def test_a_body_that_is_cut_off_twice_breaks_the_contract(between: list[Reply]) -> None:
     cut = Reply(page(1, following=5)[:-3], headers={"Content-Type": "application/json"})
-    with scripted(lambda path, *_: TOKEN if "oauth2" in path else cut) as server:
-        with pytest.raises(ApiUnavailableError, match="the answer was cut off, after 59 bytes"):
+    answers = iter([TOKEN, cut, *between, cut])
+    with scripted(lambda *_: next(answers)) as server:
+        with pytest.raises(ApiContractError, match="twice: the answer was cut off, after 59 bytes"):
             read(server)
-        assert len(server.paths) == 3
+        assert len(server.paths) == 3 + len(between)
+
+
+def test_a_body_that_is_cut_off_at_the_only_try_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNTIME__REQUEST_MAX_ATTEMPTS", "1")
+    cut = Reply(page(1, following=5)[:-3], headers={"Content-Type": "application/json"})
+    server = scripted(lambda path, *_: TOKEN if "oauth2" in path else cut)
+    message = "after 1 try; last error: the answer was cut off, after 59 bytes"
+    with server as running, pytest.raises(ApiUnavailableError, match=message):
+        read(running)
 
 
 def test_a_whole_body_that_ends_with_its_connection_is_taken() -> None:

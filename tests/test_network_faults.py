@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from customergauge_source.api import bounds
 from customergauge_source.exceptions import (
+    ApiContractError,
     ApiError,
     ApiUnavailableError,
     CredentialsRefusedError,
@@ -180,6 +182,46 @@ def test_a_slow_body_that_keeps_coming_is_waited_for(
     with Sandbox(responses=60, faults=[fault(kind, 1)]) as sandbox:
         assert read(sandbox) == sandbox.records
         assert len(sandbox.requests) == 5
+
+
+@pytest.mark.parametrize("kind", ["drip", "drip-head", "token-drip", "token-drip-head"])
+def test_an_answer_that_drips_without_end_is_given_up_and_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, told: Callable[[], list[str]], kind: str
+) -> None:
+    monkeypatch.setenv("RUNTIME__REQUEST_TIMEOUT", "1")
+    monkeypatch.setattr(bounds, "ANSWER_TIMEOUTS", 1)
+    with Sandbox(responses=60, faults=[fault(kind, 1)]) as sandbox:
+        assert read(sandbox) == sandbox.records
+        assert requests_of(kind, sandbox) == 2
+    (line,) = told()
+    assert line.endswith(" the answer was not whole after 1 s")
+
+
+def test_an_answer_that_always_drips_ends_with_4(command: Command) -> None:
+    env = {"RUNTIME__REQUEST_MAX_ATTEMPTS": "2", "RUNTIME__REQUEST_TIMEOUT": "0.4"}
+    with Sandbox(responses=60, faults=[fault("drip", None)]) as sandbox:
+        ended = command(sandbox, "--per-page", "20", **env)
+
+        assert ended.code == 4, ended.err
+        assert requests_of("drip", sandbox) == 2
+        what, remedy = ended.err.splitlines()[-2:]
+        assert "failed after 2 tries; last error: the answer was not whole after 2 s" in what
+        assert remedy.startswith("What to do: Check the network")
+
+
+@pytest.mark.parametrize("kind", ["truncate-close", "token-truncate-close"])
+def test_a_body_that_ends_with_its_connection_is_asked_for_once_more(kind: str) -> None:
+    with Sandbox(responses=60, faults=[fault(kind, 1)]) as sandbox:
+        assert read(sandbox) == sandbox.records
+        assert requests_of(kind, sandbox) == 2
+
+
+@pytest.mark.parametrize("kind", ["truncate-close", "token-truncate-close"])
+def test_a_body_that_ends_with_its_connection_twice_breaks_the_contract(kind: str) -> None:
+    with Sandbox(responses=60, faults=[fault(kind, 2)]) as sandbox:
+        with pytest.raises(ApiContractError, match="twice: the answer was cut off, after "):
+            read(sandbox)
+        assert requests_of(kind, sandbox) == 2
 
 
 def test_a_server_that_comes_up_late_is_waited_for(command: Command) -> None:

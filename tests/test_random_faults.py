@@ -8,12 +8,12 @@ import shutil
 import pytest
 
 from customergauge_source.sandbox import Fault, Sandbox
-from customergauge_source.sandbox.faults import KINDS
+from customergauge_source.sandbox.faults import KINDS, TOKEN
 from tests.command import Command
 from tests.support import at_length
 from tests.truth import differences
 
-SLOW = {"trickle", "token-trickle"}
+SLOW = {prefix + kind for kind in ("trickle", "drip", "drip-head") for prefix in ("", TOKEN)}
 MOST_RUNS = 25
 
 

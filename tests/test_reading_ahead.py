@@ -14,12 +14,10 @@ from typing import Any
 import pytest
 
 from customergauge_source import LoadSummary, load_in_checkpoints, reading
-from customergauge_source.api import read_ahead
 from customergauge_source.api.read_ahead import Feed
-from customergauge_source.exceptions import ApiUnavailableError
 from customergauge_source.sandbox import Fault, Sandbox
 from tests.command import Command, until
-from tests.support import asked_cursors, at_length, make_pipeline, make_source, read
+from tests.support import asked_cursors, at_length, make_pipeline, make_source
 from tests.truth import as_after_a_crash, differences, stored_cursor
 
 ALIKE = {"number_customergauge": 100, "nps": 9, "email": "x" * 300}
@@ -90,18 +88,6 @@ def test_how_far_is_read_ahead_does_not_change_what_is_committed(
 
     assert usual == tiny
     assert len(usual) == 3
-
-
-def test_an_answer_that_never_ends_is_not_waited_for_without_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(read_ahead, "PAGE_TOTAL", 0.5)
-    monkeypatch.setenv("RUNTIME__REQUEST_TIMEOUT", "60")
-    with Sandbox(responses=40, faults=[Fault("hang", page=2)]) as sandbox:
-        with pytest.raises(ApiUnavailableError, match="No page has come"):
-            read(sandbox)
-
-        assert len(sandbox.data_requests) == 2
 
 
 @pytest.mark.usefixtures("threads")

@@ -17,9 +17,9 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from requests import Response
+from requests import PreparedRequest, Response
 
-from customergauge_source.exceptions import ApiRefusedError, TokenRefusedError
+from customergauge_source.exceptions import ApiContractError, ApiRefusedError, TokenRefusedError
 from customergauge_source.secrecy import HIDDEN, IDENTIFIER, hide
 from customergauge_source.tables.encoding import decode
 
@@ -45,6 +45,10 @@ class TransientAnswerError(Exception):
     def __init__(self, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class CutOffAnswerError(TransientAnswerError):
+    """An answer of which the end is missing, although nothing in it says how long it is."""
 
 
 def excerpt(content: bytes | str, length: int = EXCERPT) -> str:
@@ -86,7 +90,8 @@ def raise_for_failure(response: Response, *, is_private: bool = False) -> None:
     """Raises for an answer that is not a success, or of which the end is missing.
 
     Raises:
-        TransientAnswerError: 408, 425, 429 or 5xx, or cut off.
+        TransientAnswerError: 408, 425, 429 or 5xx.
+        CutOffAnswerError: It ended with its connection, too early.
         TokenRefusedError: 401, to a token that was just issued.
         ApiRefusedError: A redirect, or any other status but 2xx.
     """
@@ -94,7 +99,7 @@ def raise_for_failure(response: Response, *, is_private: bool = False) -> None:
     if status in range(200, 300):
         if _is_cut_off(response):
             size = described(response, is_private=is_private)
-            raise TransientAnswerError(f"the answer was cut off, after {size}")
+            raise CutOffAnswerError(f"the answer was cut off, after {size}")
         return
     answer = str(status) if is_private else excerpt(f"{status} {response.reason or ''}")
     if status in range(300, 400):
@@ -112,6 +117,26 @@ def raise_for_failure(response: Response, *, is_private: bool = False) -> None:
         raise TransientAnswerError(message, _parse_retry_after(response))
     request = response.request
     raise ApiRefusedError(f"The API refused {request.method} {request.url}: {message}")
+
+
+def not_cut_off_twice(send: Callable[..., Response]) -> Callable[..., Response]:
+    """Returns what sends a request again and again, and takes no second answer that is cut off.
+
+    A network may fail once; an end that is missing again was never sent.
+    """
+    earlier: list[CutOffAnswerError] = []
+
+    def attempt(request: PreparedRequest, **kwargs: Any) -> Response:  # noqa: ANN401
+        try:
+            return send(request, **kwargs)
+        except CutOffAnswerError as error:
+            if not earlier:
+                earlier.append(error)
+                raise
+            told = f"{request.method} {request.url} failed twice: {error}."
+            raise ApiContractError(told) from None
+
+    return attempt
 
 
 def _is_cut_off(response: Response) -> bool:

@@ -1,7 +1,14 @@
-"""Bodies of bounded size: a few compressed bytes may stand for gigabytes."""
+"""Answers of bounded size and time.
+
+A few compressed bytes may stand for gigabytes; and where only the wait between two pieces is
+bounded, an answer may drip for days.
+"""
 
 from __future__ import annotations
 
+import http.client
+import io
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -10,6 +17,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse
 
 from customergauge_source.exceptions import ApiContractError
+from customergauge_source.settings import ANSWER_TIMEOUTS
 
 ENCODINGS: Final = ("gzip", "deflate")
 """What is asked for. Neither expands more than a thousandfold, so that a bound can be kept."""
@@ -17,11 +25,22 @@ _TAKEN: Final = {"", "identity", "x-gzip", *ENCODINGS}
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Gives up a body as soon as it is larger, decoded, than so many bytes."""
+    """Gives up an answer as soon as it is larger, decoded, than so many bytes, or takes too long.
+
+    It may take `ANSWER_TIMEOUTS` times as long as one wait for a piece of it.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         super().__init__()
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Returns the connections to a host, or to a proxy, which bound their answers in time."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        kind = pool.ConnectionCls
+        if kind.response_class is not _TimedResponse:
+            pool.ConnectionCls = type(kind.__name__, (kind,), {"response_class": _TimedResponse})
+        return pool
 
     def build_response(self, req: PreparedRequest, resp: BaseHTTPResponse) -> Response:
         """Returns the response, of which the body is read later.
@@ -39,6 +58,40 @@ class BoundedAdapter(HTTPAdapter):
         response = super().build_response(req, resp)
         response.raw = _BoundedBody(resp, self._max_bytes, f"{req.method} {req.url}")
         return response
+
+
+class TooSlowError(TimeoutError):
+    """An answer that was not whole in time."""
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    """An answer of bounded time: its head counts as well, and what a proxy says before it."""
+
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(sock, *args, **kwargs)
+        seconds = ANSWER_TIMEOUTS * sock.gettimeout()  # which is that of this request
+        self.fp = io.BufferedReader(_TimedReads(self.fp.detach(), seconds))
+
+
+class _TimedReads(io.RawIOBase):
+    """What comes from a socket, until the time is over."""
+
+    def __init__(self, raw: io.RawIOBase, seconds: float) -> None:
+        self._raw = raw
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - any that bytes fit into
+        if time.monotonic() > self._end:
+            raise TooSlowError(f"the answer was not whole after {self._seconds:.0f} s")
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 class _BoundedBody:

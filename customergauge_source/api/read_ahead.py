@@ -8,7 +8,6 @@ load package does, and a feed goes on only where the stored cursor stands.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -16,16 +15,12 @@ from typing import Final
 from dlt.common.runtime import signals
 
 from customergauge_source.api.page import Page
-from customergauge_source.exceptions import ApiUnavailableError, CustomerGaugeError
-from customergauge_source.settings import RETRY_TOTAL
+from customergauge_source.exceptions import CustomerGaugeError
 
 BUFFER_BYTES: Final = 10 * 1024 * 1024
 """Bytes of page bodies that are held ahead; decoded they take about seven times as much."""
 PATIENCE: Final = 0.3
 """Seconds that a page waits for others to go with."""
-
-PAGE_TOTAL: Final = RETRY_TOTAL + 300.0
-"""Seconds that a page is waited for: an answer may drip without end, and no time-out sees it."""
 
 
 class Feed:
@@ -113,13 +108,8 @@ class Feed:
     def _take(self, at_once: int) -> list[Page]:
         """Returns the next pages; none at the end of the feed."""
         with self._changed:
-            since = time.monotonic()
             while not self._changed.wait_for(lambda: self._pages or self._ended, timeout=0.2):
                 signals.raise_if_signalled()  # dlt only notes a signal, for us to act on it
-                if time.monotonic() - since > PAGE_TOTAL:
-                    raise ApiUnavailableError(
-                        f"No page has come for {PAGE_TOTAL / 60:.0f} minutes, retries included."
-                    )
             if not self._pages:
                 if self._error is not None:
                     raise self._error

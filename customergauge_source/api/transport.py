@@ -18,8 +18,13 @@ from requests.exceptions import InvalidSchema, InvalidURL
 from tenacity.nap import sleep_using_event
 from urllib3.exceptions import LocationValueError, MaxRetryError, ProxySchemeUnknown
 
-from customergauge_source.api.answers import EXCERPT, TransientAnswerError, excerpt
-from customergauge_source.api.bounds import ENCODINGS, BoundedAdapter
+from customergauge_source.api.answers import (
+    EXCERPT,
+    TransientAnswerError,
+    excerpt,
+    not_cut_off_twice,
+)
+from customergauge_source.api.bounds import ENCODINGS, BoundedAdapter, TooSlowError
 from customergauge_source.exceptions import ApiUnavailableError, ConfigurationError, causes_of
 from customergauge_source.settings import RETRY_TOTAL, __version__
 
@@ -89,6 +94,7 @@ class RetryingSession(requests.Session):
 
         Raises:
             ApiUnavailableError: It did not, after all tries.
+            ApiContractError: Two answers to it were cut off, although no length was promised.
             ApiRefusedError: The API refuses it.
             ConfigurationError: The address, or the proxy to it, cannot be used.
         """
@@ -103,7 +109,7 @@ class RetryingSession(requests.Session):
             retry_error_callback=lambda state: self._give_up(state, told),
         )
         try:
-            response: Response = retrying(super().send, request, **kwargs)
+            response: Response = retrying(not_cut_off_twice(super().send), request, **kwargs)
         except (InvalidSchema, InvalidURL, LocationValueError, ProxySchemeUnknown) as error:
             # Without the error's text, which may have a proxy's password in it.
             raise _unusable(told, error) from None
@@ -145,6 +151,8 @@ class RetryingSession(requests.Session):
             return str(error)
         name = type(error).__name__
         for cause in causes_of(error):
+            if isinstance(cause, TooSlowError):
+                return str(cause)
             kind = type(cause).__name__
             if isinstance(cause, http.client.HTTPException) and kind not in _WITHOUT_CONTENT:
                 if not self._is_private:
