@@ -80,6 +80,7 @@ def _laid_out(destination: str) -> Any:  # noqa: ANN401 - as `_duckdb`
 def _duckdb(name: str, it: Place) -> Any:  # noqa: ANN401 - dlt's destinations have no base
     """Returns DuckDB; its file lies in the working directory unless the configuration moves it."""
     import dlt
+    from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
     place = "destination.duckdb.credentials"
     if it.reads_only:  # or nobody else could read
@@ -96,4 +97,7 @@ def _duckdb(name: str, it: Place) -> Any:  # noqa: ANN401 - dlt's destinations h
         return dlt.destinations.duckdb()  # a connection string, which dlt reads
     # dlt would take ~ for a name, and remember the folder of a run as the one to start from.
     file = Path.cwd() / Path(database or f"{name}.duckdb").expanduser()
-    return dlt.destinations.duckdb(str(file))
+    # Of a text dlt would ask sqlalchemy, where it is installed, whether it is an address.
+    credentials = DuckDbCredentials()
+    credentials.database = str(file)
+    return dlt.destinations.duckdb(credentials)
