@@ -110,9 +110,10 @@ def drop_file_format(extracted: DltResource) -> None:
     A table without rows, which has to be made all the same, cannot be sent as jsonl; nor Arrow as
     a model; and in CSV an empty text is NULL.
     """
-    asked, ours = extracted.compute_table_schema().get("file_format"), extraction.file_format()
+    asked = extracted.compute_table_schema().get("file_format")
     if asked is None:
         return
+    ours = extraction.file_format()
     if asked not in {ours, "preferred"}:
         logger.warning(
             "%s is loaded as %s; loader_file_format %s holds for other resources.",

@@ -135,11 +135,12 @@ def decide(pipeline: Pipeline | None, *, history: bool | None, table_format: str
             "Leave history out; or use duckdb, bigquery, snowflake, ducklake or another SQL"
             " destination.",
         )
-    formats = destination.capabilities().supported_table_formats or ()
-    if table_format is not None and table_format not in formats:
+    if table_format is not None:
+        formats = destination.capabilities().supported_table_formats or ()
         known = f"it has {', '.join(formats)}, or its own" if formats else "it has its own alone"
-        raise ConfigurationError(
-            f"table_format is {table_format!r}, which {name} does not have; {known}.",
-            "Set table_format to one of those, or leave it out.",
-        )
+        if table_format not in formats:
+            raise ConfigurationError(
+                f"table_format is {table_format!r}, which {name} does not have; {known}.",
+                "Set table_format to one of those, or leave it out.",
+            )
     return Keeping(history if history is not None else is_files, table_format)
