@@ -35,6 +35,6 @@ single wait short, and never end.
 CHECKPOINT_PAGES: Final = 40
 """Pages after which data and cursor are committed.
 
-Measured (docs/speed.md): a package costs 0.4 s of processor time however small. A crash costs what is
-being loaded and what is extracted meanwhile, two of them at most.
+Measured (docs/speed.md): a package costs 0.4 s of processor time however small. A crash costs what
+is being loaded, and what is extracted meanwhile: two of them at most.
 """

@@ -12,6 +12,7 @@ from customergauge_source.api.page import Decoder
 from customergauge_source.resources import RESPONSES as RESPONSES_OF_THE_API
 from customergauge_source.sandbox import Sandbox
 from customergauge_source.tables.catalog import Catalog, Target
+from customergauge_source.tables.digest import with_digest
 from customergauge_source.tables.read import Reader
 from customergauge_source.tables.shape import DIGEST
 from tests.command import Command
@@ -33,7 +34,7 @@ def digests(*records: Any) -> dict[int, int]:
     it = RESPONSES_OF_THE_API
     catalog = Catalog(lambda path: "__".join(path).lower(), {})
     reader = Reader(Target(it.name, it.key, it.record, catalog, timezone.utc))
-    rows: Any = Decoder(it, lambda: reader).decode(body).data
+    rows: Any = with_digest(Decoder(it, lambda: reader).decode(body).data)
     return dict(zip(*(rows.field(name).to_pylist() for name in (KEY, DIGEST)), strict=True))
 
 

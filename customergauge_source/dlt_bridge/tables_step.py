@@ -99,9 +99,11 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
     def __call__(self, item: Any, meta: Any = None) -> Iterator[DataItemWithMeta]:  # noqa: ANN401, ARG002
         """Yields the tables of a page that are to be sent, a parent before its children."""
         from customergauge_source.tables import build  # noqa: PLC0415 - see above
+        from customergauge_source.tables.digest import with_digest  # noqa: PLC0415
 
         name, key = self._resource.name, self._resource.key
         pages = self._rows_of(item) if isinstance(item, list) else item
+        pages = [*map(with_digest, pages)]  # here, as the thread that reads has enough to do
         if self._builder is None:
             how = (self._load_id, self._version, self._scope)
             self._builder = build.ChainBuilder(name, key, *how, history=self._keeping.history)

@@ -1,8 +1,8 @@
 """Records of JSON become rows of an Arrow array, by the shortest way that is right.
 
 A row has a field for each column of the root table, and one for each table below it: the list
-of the child rows; and its digest. Whichever way a record came, its row is the same. What a privacy
-policy names is gone from it already, and so from the digest.
+of the child rows. Whichever way a record came, its row is the same. What a privacy policy names is
+gone from it already.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import pyarrow as pa
 from customergauge_source.tables.arrow import json_type
 from customergauge_source.tables.as_declared import AmbiguousNumberError, rows_of_arrow
 from customergauge_source.tables.catalog import Target
-from customergauge_source.tables.digest import with_digest
 from customergauge_source.tables.private_rows import PrivateRows
 from customergauge_source.tables.put_right import rows_of_objects
 from customergauge_source.tables.records import JsonObject
@@ -59,7 +58,7 @@ class Reader:
         return self._finished(rows_of_objects(records, self._target))
 
     def _finished(self, rows: pa.StructArray) -> pa.StructArray:
-        return with_digest(rows if self._private is None else self._private.of(rows))
+        return rows if self._private is None else self._private.of(rows)
 
 
 def _with_texts(seen: pa.DataType, told: pa.DataType | None) -> pa.DataType | None:
