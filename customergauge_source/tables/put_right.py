@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -150,7 +151,7 @@ class _Level:
         return all(self.catalog.admits(self.path, (*path, *it)) for it in fields_in(value))
 
     def _add_list(self, name: str, path: Path, item: Shape, lists: list[list[Any]]) -> None:
-        objects = [_as_object(value, item) for values in lists for value in values]
+        objects = _as_objects([*chain.from_iterable(lists)], item)
         owners = [owner for owner, values in zip(self.owners, lists, strict=True) for _ in values]
         below = self.page.columns((*self.path, *path), item, objects, owners)
         lengths = pa.array(map(len, lists), pa.int32())
@@ -195,8 +196,16 @@ def _only(kind: type, objects: Sequence[JsonObject], key: str, refuse: arrow.Ref
     return values
 
 
-def _as_object(item: Any, shape: Shape) -> JsonObject:  # noqa: ANN401 - any JSON value
-    """Returns an item of a list as an object: a scalar has one key, `value`."""
-    if isinstance(item, dict) and not shape.of_scalars:
+def _as_objects(items: list[Any], shape: Shape) -> list[JsonObject]:
+    """Returns the items of lists as objects: a scalar has one key, `value`."""
+    if shape.of_scalars:
+        return [{SCALAR: item} for item in items]
+    if {*map(type, items)} <= {dict}:
+        return items
+    return [_as_object(item) for item in items]
+
+
+def _as_object(item: Any) -> JsonObject:  # noqa: ANN401 - any JSON value
+    if isinstance(item, dict):
         return item
-    return {SCALAR: item} if shape.of_scalars or item is not None else {}
+    return {} if item is None else {SCALAR: item}
