@@ -1,47 +1,168 @@
 """A page's body through Arrow's JSON reader, which is as fast as it is strict.
 
-It refuses another type than the declared one, and infers the undeclared ones.
+It refuses another type than the declared one, and infers the undeclared ones. Of a page that it
+refuses, the few records at fault are set aside, if it can be told which they are.
 """
 
 from __future__ import annotations
 
+import re
 from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow.json import ParseOptions, ReadOptions, read_json
 
-from customergauge_source.tables.as_declared import NotAsDeclaredError
+from customergauge_source.tables.as_declared import NotAsDeclaredError, OddRecordsError
+from customergauge_source.tables.encoding import decode
 from customergauge_source.tables.read import Reader
-from customergauge_source.tables.values import UnfitError
+
+_MOST_ODD: Final = 8
+"""Records of a page that are set aside: with more of them the page is faster as objects."""
+_BEGINNING: Final = re.compile(rb'\s*(\{\s*"data"\s*:\s*\[\s*)(\{\s*"[^"\\]*"\s*:)')
+_AT_FAULT: Final = re.compile(r"Column\(/data/\[\](.*)\) (.*) in row (\d+)")
+_NO_TEXT: Final = ("changed from string to number", "changed from string to boolean")
 
 
-def read_page(body: bytes, reader: Reader) -> tuple[pa.StructArray, int | None] | None:
-    """Returns the rows of a page and its `cursor.next`, from a body that is a JSON object.
+@dataclass(frozen=True)
+class Answer:
+    """What a page holds.
+
+    Attributes:
+        rows: The rows of its records.
+        following: `cursor.next`.
+        odd: The entries that have no row yet, each with its place in the page.
+    """
+
+    rows: pa.StructArray
+    following: int | None
+    odd: list[tuple[int, Any]]
+
+
+def read_page(body: bytes, reader: Reader) -> Answer | None:
+    """Returns what a page holds, from a body that is a JSON object.
 
     None if it has to be decoded, and its records put right value by value.
     """
     try:
         _check_utf8(body)
-        answer = _parse(body, reader)
-        if reader.learn(answer["data"].type.value_type):
-            answer = _parse(body, reader)
-        data, cursor = answer["data"][0], answer["cursor"][0]
-        if answer.num_rows != 1 or not data.is_valid:
-            return None
-        following = cursor["next"].as_py() if cursor.is_valid else None
-        return reader.rows_of_arrow(data.values, body), following
-    except (pa.ArrowInvalid, RecursionError, UnfitError, NotAsDeclaredError):
+    except pa.ArrowInvalid:
+        return None
+    answer = None if reader.expects_odd else _read([body], reader)
+    if answer is None:
+        answer = _read(_cut(body), reader)
+        reader.expects_odd = answer is not None and bool(answer.odd)
+    return answer
+
+
+def _read(lines: list[bytes], reader: Reader) -> Answer | None:
+    try:
+        return _Page(dict(enumerate(lines))).read(reader)
+    except (ValueError, RecursionError, NotAsDeclaredError):  # Arrow's own is a ValueError
         return None
 
 
-def _parse(body: bytes, reader: Reader) -> pa.Table:
+def _cut(body: bytes) -> list[bytes]:
+    """Returns a page as several of one record each, which Arrow's reader can tell apart.
+
+    Where a record ends is guessed, by how the first one begins. If all of them are JSON in which
+    `data` is a list, and nothing else is there ahead of the last one, the guess was right.
+    """
+    beginning = _BEGINNING.match(body)
+    if beginning is None:
+        return [body]
+    opening, first = beginning.groups()
+    following = body.find(first, beginning.end())
+    seam = body[body.rfind(b"}", 0, following) : following] + first
+    start, *rest = body.split(seam) if following > 0 else [body]
+    pages = [start, *(opening + first + record for record in rest)]
+    return [*(page + b"}]}" for page in pages[:-1]), pages[-1]]
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A page as lines, by their number; and those whose records are set aside."""
+
+    lines: dict[int, bytes]
+    odd: dict[int, bytes] = field(default_factory=dict)
+
+    def read(self, reader: Reader) -> Answer:
+        """Returns what it holds.
+
+        Raises:
+            NotAsDeclaredError: It has to be decoded whole.
+        """
+        is_cut = len(self.lines) > 1
+        answer = self._parse(reader)
+        data = answer["data"].chunk(0)
+        ahead = answer.drop_columns("data").slice(0, len(data) - 1)
+        if len(data) != len(self.lines) or any(it.null_count < len(it) for it in ahead.columns):
+            raise NotAsDeclaredError
+        records = data.values
+        if data.null_count or (is_cut and len(records) != len(data)):
+            raise NotAsDeclaredError
+        cursor = answer["cursor"][-1]
+        following = cursor["next"].as_py() if cursor.is_valid else None
+        return Answer(self._rows(records, reader), following, self._entries_set_aside())
+
+    def _parse(self, reader: Reader) -> pa.Table:
+        try:
+            answer = _parse(self._text, reader)
+        except pa.ArrowInvalid as refused:
+            fault = _AT_FAULT.search(str(refused))
+            path = fault[1].split("/")[1:] if fault else []
+            if fault is None or not reader.declares(path):
+                raise
+            if fault[2] not in _NO_TEXT or not reader.leave_open(path):
+                self._set_aside([int(fault[3])])
+            return self._parse(reader)
+        return self._parse(reader) if reader.learn(answer["data"].type.value_type) else answer
+
+    def _rows(self, records: pa.StructArray, reader: Reader) -> pa.StructArray:
+        try:
+            return reader.rows_of_arrow(records, self._text)
+        except OddRecordsError as refused:
+            self._set_aside(refused.rows)
+            is_odd = pc.is_in(pa.array(range(len(records))), pa.array(refused.rows))
+        return self._rows(records.filter(pc.invert(is_odd)), reader)
+
+    @property
+    def _text(self) -> bytes:
+        return b"\n".join(self.lines.values())
+
+    def _set_aside(self, rows: Sequence[int]) -> None:
+        numbers = [*self.lines]
+        if len(self.odd) + len(rows) > _MOST_ODD or len(numbers) - 1 in rows or len(numbers) == 1:
+            raise NotAsDeclaredError
+        for row in rows:
+            self.odd[numbers[row]] = self.lines.pop(numbers[row])
+
+    def _entries_set_aside(self) -> list[tuple[int, Any]]:
+        found: list[tuple[int, Any]] = []
+        for line, number in enumerate(sorted(self.odd)):
+            before = len(found) - line  # of other lines each has one
+            page = decode(self.odd[number])
+            entries = page.pop("data")
+            if page or not isinstance(entries, list):
+                raise NotAsDeclaredError
+            found += enumerate(entries, number + before)
+        return found
+
+
+def _parse(lines: bytes, reader: Reader) -> pa.Table:
     cursor = pa.struct([("next", pa.int64())])
     schema = pa.schema([("data", pa.list_(reader.json_type)), ("cursor", cursor)])
-    return read_json(
-        pa.BufferReader(body),
-        read_options=ReadOptions(use_threads=False, block_size=len(body) + 1),
+    answer = read_json(
+        pa.BufferReader(lines),
+        read_options=ReadOptions(use_threads=False, block_size=len(lines) + 1),
         parse_options=ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer"),
     )
+    answer.validate()  # it miscounts what is in a list behind null, if it had to infer the type
+    return answer
+
 
 
 def _check_utf8(body: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from customergauge_source.tables.records import JsonObject, RejectedRecord, sort
 if TYPE_CHECKING:  # an idle run does without Arrow
     import pyarrow as pa
 
+    from customergauge_source.api.arrow_json import Answer
     from customergauge_source.tables.read import Reader
 
 _EMPTY = 256
@@ -78,12 +79,20 @@ class Decoder:
         if body.lstrip(b" \t\r\n").startswith(b"{"):
             from customergauge_source.api.arrow_json import read_page  # noqa: PLC0415 - see above
 
-            if read := read_page(without_nul(body), reader):
-                rows, following = read
-                keys = frozenset(rows.field(self.resource.key).to_pylist())
-                return Page(rows, (), keys, len(body), following)
+            read = read_page(without_nul(body), reader)
+            if read and (whole := self._joined(read, reader, len(body))):
+                return whole
         page = self._objects(body)
         return replace(page, data=reader.rows_of_objects(page.data))
+
+    def _joined(self, read: Answer, reader: Reader, size: int) -> Page | None:
+        """Returns the page of an answer; None if what was set aside does not go with the rest."""
+        keys = frozenset(read.rows.field(self.resource.key).to_pylist())
+        page = self._sorted_out(read.odd, read.following, size)
+        if not keys.isdisjoint(page.keys):
+            return None
+        rows = reader.joined(read.rows, page.data) if page.data else read.rows
+        return None if rows is None else replace(page, data=rows, keys=keys | page.keys)
 
     def _objects(self, body: bytes) -> Page:
         try:
@@ -95,8 +104,11 @@ class Decoder:
         data, cursor = answer["data"], answer.get("cursor")
         if not isinstance(data, list):
             raise NotAsDocumentedError("data to be a list")
-        how = (self.resource.key, self.resource.put_right, self.policy)
-        records, rejected = sort_out(data, *how, all_versions=self.all_versions)
         following = cursor.get("next") if isinstance(cursor, dict) else None
+        return self._sorted_out(enumerate(data), following, len(body))
+
+    def _sorted_out(self, entries: Iterable[tuple[int, Any]], following: object, size: int) -> Page:
+        how = (self.resource.key, self.resource.put_right, self.policy)
+        records, rejected = sort_out(entries, *how, all_versions=self.all_versions)
         keys = {record[self.resource.key] for record in records} | {it.identity for it in rejected}
-        return Page(records, rejected, frozenset(keys), len(body), following)
+        return Page(records, rejected, frozenset(keys), size, following)

@@ -27,6 +27,8 @@ Refuse = Callable[[int, Any, str], None]
 
 _SAFE: Final = (datetime(1, 1, 2), datetime(2037, 12, 31))  # noqa: DTZ001 - wall clocks
 """Arrow goes below the year 1, and knows no summer time after 2037."""
+_FEW: Final = 8
+"""So many texts are put right one by one: Arrow would take as long to refuse them."""
 _UNFIT: Final = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)
 
 
@@ -76,9 +78,34 @@ def to_column(values: list[Any], data_type: DataType, zone: tzinfo, refuse: Refu
     of them, each is put right on its own, or refused.
     """
     try:
-        return _as_sent(values, data_type, zone)
+        if data_type == "timestamp":
+            return timestamps(pa.array(values, pa.string()), zone, refuse)
+        return _as_sent(values, data_type)
     except _UNFIT:
-        convert = converter(data_type, zone)
+        return _one_by_one(values, data_type, zone, refuse)
+
+
+def timestamps(texts: pa.StringArray, zone: tzinfo, refuse: Refuse, first: int = 0) -> pa.Array:
+    """Returns timestamps, the first of them that of row `first`.
+
+    Where Arrow does not take all texts, it is asked for each half, so that few are left.
+    """
+    try:
+        return _local_timestamps(texts, zone)
+    except _UNFIT:
+        middle = len(texts) // 2
+    if middle < _FEW:
+
+        def refuse_one(row: int, value: object, reason: str) -> None:
+            refuse(first + row, value, reason)
+
+        return _one_by_one(texts.to_pylist(), "timestamp", zone, refuse_one)
+    halves = ((texts[:middle], first), (texts[middle:], first + middle))
+    return pa.concat_arrays([timestamps(half, zone, refuse, row) for half, row in halves])
+
+
+def _one_by_one(values: list[Any], data_type: DataType, zone: tzinfo, refuse: Refuse) -> pa.Array:
+    convert = converter(data_type, zone)
     fit: list[Any] = []
     for row, value in enumerate(values):
         try:
@@ -89,24 +116,8 @@ def to_column(values: list[Any], data_type: DataType, zone: tzinfo, refuse: Refu
     return pa.array(fit, ARROW_TYPES[data_type])
 
 
-def timestamps(texts: pa.StringArray, zone: tzinfo) -> pa.Array:
-    """Returns timestamps that are spelled in any way that a timestamp column takes.
-
-    Raises:
-        UnfitError: One of the texts is no timestamp.
-    """
-    try:
-        return _local_timestamps(texts, zone)
-    except _UNFIT:
-        convert = converter("timestamp", zone)
-    fit = [None if text is None else convert(text) for text in texts.to_pylist()]
-    return pa.array(fit, ARROW_TYPES["timestamp"])
-
-
-def _as_sent(values: list[Any], data_type: DataType, zone: tzinfo) -> pa.Array:
+def _as_sent(values: list[Any], data_type: DataType) -> pa.Array:
     arrow_type = ARROW_TYPES[data_type]
-    if data_type == "timestamp":
-        return _local_timestamps(pa.array(values, pa.string()), zone)
     if data_type == "text":
         return pa.array(values, arrow_type)
     # Told to make integers, Arrow would cut 9.5 to 9; so it is asked what it sees.

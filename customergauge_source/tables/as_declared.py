@@ -6,7 +6,7 @@ changed, or what has to be refused, is left to `put_right`, which sees the value
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -26,29 +26,47 @@ class NotAsDeclaredError(Exception):
     """Something in the records has to be put right."""
 
 
-class AmbiguousNumberError(NotAsDeclaredError):
-    """A number was written as 1 or as 1.0, which is not to be seen any more."""
+class OddRecordsError(NotAsDeclaredError):
+    """Something has to be put right in some of the records.
+
+    Attributes:
+        rows: Their places, in order.
+    """
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        super().__init__()
+        self.rows = rows
 
 
 def rows_of_arrow(records: pa.StructArray, target: Target) -> pa.StructArray:
     """Returns rows, whose fields are the columns and the lists of child rows.
 
     Raises:
+        OddRecordsError: Something has to be put right in some of them.
         NotAsDeclaredError: Something has to be put right.
-        UnfitError: A timestamp has to.
     """
     keys = _field(records, target.key)
-    if keys.null_count or len(pc.unique(keys)) != len(keys):
+    _refuse(_rows_where(pc.is_null(keys)), (target.root,), target)
+    if len(pc.unique(keys)) != len(keys):
         raise NotAsDeclaredError
     columns = [
         *_object(records, target.shape, (target.root,), (), target),
         (target.rejected_values, arrow.rejected_lists([()] * len(records))),
     ]
     rows = arrow.make_struct(columns, len(records))
-    tables = [*_tables(rows.type)]
+    check_names(rows.type)
+    return rows
+
+
+def check_names(rows: pa.StructType) -> None:
+    """Checks that there is one column, and one table, of each name.
+
+    Raises:
+        NotAsDeclaredError: There is not.
+    """
+    tables = [*_tables(rows)]
     if len(set(tables)) < len(tables):
         raise NotAsDeclaredError
-    return rows
 
 
 def _object(
@@ -56,9 +74,7 @@ def _object(
 ) -> Iterator[_Column]:
     """Yields the columns and lists of an object that every row has."""
     for key, column in shape.fields.items():
-        values = _field(objects, key)
-        if column.type == "timestamp":
-            values = arrow.timestamps(values, target.zone)
+        values = _declared(_field(objects, key), column.type, table, target)
         yield target.catalog.name((*prefix, key)), values
     for key, nested in shape.objects.items():
         yield from _object(_field(objects, key), nested, table, (*prefix, key), target)
@@ -66,12 +82,34 @@ def _object(
         yield _list(_field(objects, key), item, (*table, *prefix, key), target)
     declared = shape.fields.keys() | shape.objects.keys() | shape.lists.keys()
     undeclared = {field.name for field in objects.type} - declared
-    if undeclared & shape.older:
-        raise NotAsDeclaredError
+    for key in undeclared & shape.older:
+        _refuse(_rows_where(pc.is_valid(_field(objects, key))), table, target)
     for key in sorted(undeclared):
         values = _field(objects, key)
         if values.null_count < len(values) and target.catalog.admits(table, (*prefix, key)):
             yield from _undeclared(values, table, (*prefix, key), target)
+
+
+def _declared(values: pa.Array, data_type: DataType, table: Path, target: Target) -> pa.Array:
+    if data_type == "timestamp":
+        odd: set[int] = set()
+        moments = arrow.timestamps(values, target.zone, lambda row, *_: odd.add(row))
+        _refuse(sorted(odd), table, target)
+        return moments
+    if values.type == arrow.ARROW_TYPES[data_type]:
+        return values
+    return _typed(values, data_type, target)
+
+
+def _refuse(rows: Sequence[int], table: Path, target: Target) -> None:
+    """Refuses what has rows to be put right; only those of the root table are those of records."""
+    if rows:
+        raise OddRecordsError(rows) if table == (target.root,) else NotAsDeclaredError
+
+
+def _rows_where(mask: pa.BooleanArray) -> list[int]:
+    rows: list[int] = pc.indices_nonzero(mask).to_pylist()
+    return rows
 
 
 def _list(lists: pa.ListArray, shape: Shape, path: Path, target: Target) -> _Column:
@@ -107,8 +145,10 @@ def _undeclared(values: pa.Array, table: Path, path: Path, target: Target) -> It
 
 
 def _typed(values: pa.Array, data_type: DataType, target: Target) -> pa.Array:
-    """Returns an undeclared scalar as text in its JSON spelling, or in the type of its column."""
+    """Returns a scalar as text in its JSON spelling, or in the type of its column."""
     kind = values.type
+    if pa.types.is_nested(kind):
+        raise NotAsDeclaredError
     if data_type != "text":
         if kind != arrow.ARROW_TYPES[data_type]:
             raise NotAsDeclaredError
@@ -118,8 +158,8 @@ def _typed(values: pa.Array, data_type: DataType, target: Target) -> pa.Array:
     whole = pc.equal(values, pc.floor(values))
     if not pc.all(pc.less(pc.abs(values), _EXACT)).as_py():
         raise NotAsDeclaredError  # digits are lost, or it is no number
-    if pc.any(whole).as_py() and not target.writes_whole:
-        raise AmbiguousNumberError
+    if pc.any(whole).as_py() and not target.writes_whole():
+        raise NotAsDeclaredError  # it was written as 1 or as 1.0, which is not to be seen any more
     numbers = zip(values.to_pylist(), whole.to_pylist(), strict=True)
     spelled = [
         it if it is None else to_json(int(it) if is_whole else it) for it, is_whole in numbers
@@ -129,6 +169,8 @@ def _typed(values: pa.Array, data_type: DataType, target: Target) -> pa.Array:
 
 def _field(objects: pa.StructArray, key: str) -> pa.Array:
     """Returns the values under a key, null where the object is; a name could be read as a path."""
+    if key not in objects.type.names:
+        return pa.nulls(len(objects))
     return pc.struct_field(objects, [objects.type.get_field_index(key)])
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Final
 
 import pyarrow as pa
 
 from customergauge_source.tables.arrow import json_type
-from customergauge_source.tables.as_declared import AmbiguousNumberError, rows_of_arrow
+from customergauge_source.tables.as_declared import NotAsDeclaredError, check_names, rows_of_arrow
 from customergauge_source.tables.catalog import Target
 from customergauge_source.tables.private_rows import PrivateRows
 from customergauge_source.tables.put_right import rows_of_objects
@@ -28,14 +29,18 @@ class Reader:
     """Makes rows of the records of one resource.
 
     Attributes:
-        json_type: What Arrow's reader is to be told of a record: what is declared, and the
-            undeclared texts that it would take for timestamps.
+        json_type: What Arrow's reader is to be told of a record: what is declared, less the texts
+            that are numbers or booleans in this account; and the undeclared texts that it would
+            take for timestamps.
+        expects_odd: Whether the page before had records that Arrow's reader does not take.
     """
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._private = None if target.policy is None else PrivateRows(target.policy, target)
-        self.json_type = json_type(target.shape)
+        self._declared = self.json_type = json_type(target.shape)
+        self._open: set[tuple[str, ...]] = set()
+        self.expects_odd = False
 
     def learn(self, seen: pa.StructType) -> bool:
         """Takes into `json_type` what Arrow's inference got wrong; says if it was anything."""
@@ -43,22 +48,68 @@ class Reader:
         self.json_type = _with_texts(seen, before)
         return bool(self.json_type != before)
 
+    def declares(self, path: Sequence[str]) -> bool:
+        """Says whether a field of a record is declared, by its keys, with `[]` for a list's."""
+        return _type_at(self._declared, path) is not None
+
+    def leave_open(self, path: Sequence[str]) -> bool:
+        """Takes a text out of `json_type`, so that it may be numbers; once, as it may be both."""
+        if path[-1] == "[]" or (place := tuple(path)) in self._open:
+            return False
+        self._open.add(place)
+        self.json_type = _without(self.json_type, path)
+        return True
+
     def rows_of_arrow(self, records: pa.StructArray, body: bytes) -> pa.StructArray:
         """Returns the rows of records that Arrow's reader has read from JSON, as `as_declared`."""
-        try:
-            return self._finished(rows_of_arrow(records, self._target))
-        except AmbiguousNumberError:
-            if _WHOLE_AS_FRACTION.search(body):
-                raise
-            target = replace(self._target, writes_whole=True)
-            return self._finished(rows_of_arrow(records, target))
+        writes_whole = cache(lambda: _WHOLE_AS_FRACTION.search(body) is None)
+        target = replace(self._target, writes_whole=writes_whole)
+        return self._finished(rows_of_arrow(records, target))
 
     def rows_of_objects(self, records: Sequence[JsonObject]) -> pa.StructArray:
         """Returns the rows of records."""
         return self._finished(rows_of_objects(records, self._target))
 
+    def joined(self, rows: pa.StructArray, records: Sequence[JsonObject]) -> pa.StructArray | None:
+        """Returns rows, and those of other records of the same page, as one array.
+
+        A field that some of them lack is null there. None if they do not go together.
+        """
+        parts = [pa.Table.from_struct_array(it) for it in (rows, self.rows_of_objects(records))]
+        try:
+            joined = pa.concat_tables(parts, promote_options="permissive")
+            check_names(joined.schema)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, NotAsDeclaredError):
+            return None
+        return joined.to_struct_array().combine_chunks()
+
     def _finished(self, rows: pa.StructArray) -> pa.StructArray:
         return rows if self._private is None else self._private.of(rows)
+
+
+def _type_at(kind: pa.DataType, path: Sequence[str]) -> pa.DataType | None:
+    """Returns the type at a path of keys; None if there is no such field."""
+    for key in path:
+        if pa.types.is_list(kind) and key == "[]":
+            kind = kind.value_type
+        elif pa.types.is_struct(kind) and key in kind.names:
+            kind = kind.field(key).type
+        else:
+            return None
+    return kind
+
+
+def _without(kind: pa.DataType, path: Sequence[str]) -> pa.DataType:
+    """Returns a type less the field at a path of keys."""
+    key, *rest = path
+    if key == "[]":
+        return pa.list_(_without(kind.value_type, rest))
+    fields = [
+        pa.field(field.name, _without(field.type, rest)) if field.name == key else field
+        for field in kind
+        if field.name != key or rest
+    ]
+    return pa.struct(fields)
 
 
 def _with_texts(seen: pa.DataType, told: pa.DataType | None) -> pa.DataType | None:

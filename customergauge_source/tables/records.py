@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,14 +33,14 @@ class RejectedRecord:
 
 
 def sort_out(
-    data: Sequence[Any],
+    entries: Iterable[tuple[int, Any]],
     key: str,
     put_right: Callable[[JsonObject], JsonObject],
     policy: Policy | None = None,
     *,
     all_versions: bool = False,
 ) -> tuple[list[JsonObject], list[RejectedRecord]]:
-    """Parts a page into records that load and entries that do not.
+    """Parts entries, each with its place in a page, into records that load and those that do not.
 
     Of records with the same key, a whole number, the later one stays, whole, or with
     `all_versions` each of them; `put_right` brings it from an older shape into the declared one. Of
@@ -48,7 +48,7 @@ def sort_out(
     """
     accepted: dict[int, JsonObject] = {}
     rejected: list[RejectedRecord] = []
-    for position, entry in enumerate(data):
+    for position, entry in entries:
         try:
             number = _number(entry, key)
         except UnfitError as unfit:

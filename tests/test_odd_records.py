@@ -1,0 +1,187 @@
+"""A few odd records of a page go the way of objects; the others stay Arrow's, and all are the same.
+
+What is right is what the same page is as objects: that way sees each value as it came.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from customergauge_source.api.page import Decoder, Page
+from customergauge_source.resources import RESPONSES
+from customergauge_source.resources.query import zone
+from customergauge_source.sandbox.surveys import response
+from customergauge_source.tables.catalog import Catalog, Target
+from customergauge_source.tables.read import Reader
+
+KEY = RESPONSES.key
+COUNT = 20
+Record = dict[str, Any]
+
+ODD: dict[str, Any] = {
+    "a date that does not exist": {"date_sent": "2025-02-30 10:00:00"},
+    "a date in another spelling": {"date_sent": " 2025-02-20T10:00Z "},
+    "a text for a list": {"tags": "none"},
+    "a list as PHP sends it": {"tags": {"1": {"label": "a"}}},
+    "a text for an object": {"contact": "Bob"},
+    "a number for a text": {"email": 5},
+    "an object for a text": {"email": {"of": "x"}},
+    "a number below a list": {"tags": [{"label": 1.0}], "selected_drivers": [{"secondary": [2]}]},
+    "a score as text": {"nps": "9"},
+    "a score that is none": {"nps": "many"},
+    "an older comment": {"comment": "plain"},
+    "older drivers": {"drivers": [{"label": "a"}], "selected_drivers": None},
+    "a key as text": {KEY: "77"},
+    "no key": {KEY: None},
+    "an undeclared field": {"tags": 5, "mood": "fine", "steps": [{"a": [1]}]},
+    "no record": 7,
+    "null": None,
+    "a list": [1],
+    "nothing": {},
+    "another beginning": {"aa": 1, KEY: 78},
+}  # fmt: skip
+
+
+def page_of(*records: Any, **spelled: Any) -> bytes:
+    spelled = {"separators": (",", ":")} | spelled
+    return json.dumps({"data": records, "cursor": {"next": 9}}, **spelled).encode()
+
+
+def records_with(*odd: tuple[int, Any]) -> list[Any]:
+    """Returns sandbox records, of which some are changed, or are something else."""
+    records: list[Any] = [response(index) for index in range(COUNT)]
+    for place, change in odd:
+        is_whole = not isinstance(change, dict) or not change or "aa" in change
+        records[place] = change if is_whole else records[place] | change
+    return records
+
+
+def make_reader() -> Reader:
+    catalog = Catalog(lambda path: "__".join(path).lower(), {})
+    it = RESPONSES
+    return Reader(Target(it.name, it.key, it.record, catalog, zone("Europe/Amsterdam")))
+
+
+def told(page: Page, reader: Reader | None = None) -> list[Any]:
+    """Returns what a page says; what is null or an empty list says nothing."""
+    rows: Any = reader.rows_of_objects(page.data) if reader else page.data
+    said = sorted(map(_said, rows.to_pylist()), key=lambda row: row[KEY])
+    return [said, page.rejected, page.keys, page.size, page.following]
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _said(it) for key, it in value.items() if it not in (None, [])}
+    return [_said(it) for it in value] if isinstance(value, list) else value
+
+
+def as_objects(body: bytes) -> list[Any]:
+    return told(Decoder(RESPONSES).decode(body), make_reader())
+
+
+@pytest.fixture
+def by_objects(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Says how many records went the way of objects, page by page."""
+    counts: list[int] = []
+    right = Reader.rows_of_objects
+
+    def counted(self: Reader, records: Any) -> Any:
+        counts.append(len(records))
+        return right(self, records)
+
+    monkeypatch.setattr(Reader, "rows_of_objects", counted)
+    return counts
+
+
+@pytest.mark.parametrize("place", [0, 11, COUNT - 1])
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_record_changes_nothing_of_a_page(name: str, place: int) -> None:
+    body = page_of(*records_with((place, ODD[name])))
+    reader = make_reader()
+    decoder = Decoder(RESPONSES, lambda: reader)
+
+    for _ in range(3):  # the next page is read in the knowledge of this one
+        assert told(decoder.decode(body)) == as_objects(body)
+
+
+def test_all_of_them_on_one_page_change_nothing() -> None:
+    body = page_of(*records_with(*enumerate(ODD.values())))
+
+    assert told(Decoder(RESPONSES, make_reader).decode(body)) == as_objects(body)
+
+
+@pytest.mark.parametrize("spelled", [{}, {"separators": (", ", ": ")}, {"indent": 1}], ids=str)
+def test_only_odd_records_go_the_way_of_objects(
+    by_objects: list[int], spelled: dict[str, Any]
+) -> None:
+    odd = ((3, {"tags": "none"}), (5, {"date_sent": "never"}), (7, 7), (9, {KEY: None}))
+    body = page_of(*records_with(*odd), **spelled)
+    decoded = told(Decoder(RESPONSES, make_reader).decode(body))
+
+    assert by_objects == [4]  # two, and the neighbours of what is no object
+    assert [it.position for it in decoded[1]] == [7, 9]
+    assert decoded == as_objects(body)
+
+
+def test_numbers_where_text_is_declared_are_not_odd(by_objects: list[int]) -> None:
+    records = records_with()
+    for place, record in enumerate(records):
+        record |= {"number_customer": place or None, "phone": place / 4 if place % 4 else place}
+        record["account"]["number"] = place * 10**9
+        for question in record["questions"]:
+            question["answer"] = place % 2 == 0
+    text = page_of(*records_with())
+    reader = make_reader()
+    decoder = Decoder(RESPONSES, lambda: reader)
+    pages = (text, page_of(*records), text)
+    decoded = [told(decoder.decode(it)) for it in pages]
+
+    assert by_objects == []
+    assert decoded == [as_objects(it) for it in pages]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda records: records.append(records[3] | {"tags": "none"}),
+        lambda records: (
+            records[3].update(tags="none", waves={"steps": [1]})
+            or records[4].update(Waves=[{"steps": [2]}])
+        ),
+        lambda records: (
+            records[3].update(tags="none", mood={"of": 1}) or records[4].update(mood=[{"of": 2}])
+        ),
+        lambda records: [it.update(tags="none") for it in records],
+        lambda records: records[3].update(tags=[{"status": "x", "label": 1}, {"status": "y"}]),
+        lambda records: records[3].update(tags="none", questions=[None, {"title": "?"}]),
+    ],
+    ids=["a key twice", "a table twice", "a field of two kinds", "all", "alike inside", "nulls"],
+)
+def test_what_does_not_go_together_goes_whole(change: Callable[[list[Record]], Any]) -> None:
+    records = records_with()
+    change(records)
+    body = page_of(*records)
+
+    assert told(Decoder(RESPONSES, make_reader).decode(body)) == as_objects(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"meta":[%s],"data":[%s,7],"cursor":{"next":9}}',
+        b'{"data":[%s],"data":[%s,7],"cursor":{"next":9}}',
+        b'{"data":[%s],"more":[%s,7],"cursor":{"next":9}}',
+        b' {"data" : [%s] , "cursor" : {"next":9}, "more" : [%s, null]} ',
+    ],
+)
+def test_a_page_that_is_spelled_otherwise_is_the_same(body: bytes) -> None:
+    one = page_of(*records_with((3, {"tags": "none"})))[9:-22]
+    assert one.startswith(b'{"status"')
+    assert one.endswith(b"}")
+    body %= one, one
+
+    assert told(Decoder(RESPONSES, make_reader).decode(body)) == as_objects(body)
