@@ -15,6 +15,7 @@ from customergauge_source.api.page import Decoder, Page
 from customergauge_source.resources import RESPONSES
 from customergauge_source.resources.query import zone
 from customergauge_source.sandbox.surveys import response
+from customergauge_source.tables import put_right, read
 from customergauge_source.tables.catalog import Catalog, Target
 from customergauge_source.tables.read import Reader
 
@@ -87,13 +88,13 @@ def as_objects(body: bytes) -> list[Any]:
 def by_objects(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Says how many records went the way of objects, page by page."""
     counts: list[int] = []
-    right = Reader.rows_of_objects
+    right = put_right.rows_of_objects
 
-    def counted(self: Reader, records: Any) -> Any:
+    def counted(records: Any, target: Target) -> Any:
         counts.append(len(records))
-        return right(self, records)
+        return right(records, target)
 
-    monkeypatch.setattr(Reader, "rows_of_objects", counted)
+    monkeypatch.setattr(read, "rows_of_objects", counted)
     return counts
 
 

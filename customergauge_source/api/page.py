@@ -80,18 +80,18 @@ class Decoder:
             from customergauge_source.api.arrow_json import read_page  # noqa: PLC0415 - see above
 
             read = read_page(without_nul(body), reader)
-            if read and (whole := self._joined(read, reader, len(body))):
-                return whole
+            if read and (finished := self._finished(read, reader, len(body))):
+                return finished
         page = self._objects(body)
         return replace(page, data=reader.rows_of_objects(page.data))
 
-    def _joined(self, read: Answer, reader: Reader, size: int) -> Page | None:
+    def _finished(self, read: Answer, reader: Reader, size: int) -> Page | None:
         """Returns the page of an answer; None if what was set aside does not go with the rest."""
         keys = frozenset(read.rows.field(self.resource.key).to_pylist())
         page = self._sorted_out(read.odd, read.following, size)
         if not keys.isdisjoint(page.keys):
             return None
-        rows = reader.joined(read.rows, page.data) if page.data else read.rows
+        rows = reader.finished(read.rows, page.data)
         return None if rows is None else replace(page, data=rows, keys=keys | page.keys)
 
     def _objects(self, body: bytes) -> Page:

@@ -61,27 +61,34 @@ class Reader:
         return True
 
     def rows_of_arrow(self, records: pa.StructArray, body: bytes) -> pa.StructArray:
-        """Returns the rows of records that Arrow's reader has read from JSON, as `as_declared`."""
+        """Returns what `finished` makes rows of: records that Arrow's reader has read from JSON.
+
+        Raises what `as_declared` does.
+        """
         writes_whole = cache(lambda: _WHOLE_AS_FRACTION.search(body) is None)
-        target = replace(self._target, writes_whole=writes_whole)
-        return self._finished(rows_of_arrow(records, target))
+        return rows_of_arrow(records, replace(self._target, writes_whole=writes_whole))
 
     def rows_of_objects(self, records: Sequence[JsonObject]) -> pa.StructArray:
         """Returns the rows of records."""
         return self._finished(rows_of_objects(records, self._target))
 
-    def joined(self, rows: pa.StructArray, records: Sequence[JsonObject]) -> pa.StructArray | None:
-        """Returns rows, and those of other records of the same page, as one array.
+    def finished(
+        self, rows: pa.StructArray, others: Sequence[JsonObject] = ()
+    ) -> pa.StructArray | None:
+        """Returns the rows of a page, of which other records are objects.
 
         A field that some of them lack is null there. None if they do not go together.
         """
-        parts = [pa.Table.from_struct_array(it) for it in (rows, self.rows_of_objects(records))]
-        try:
-            joined = pa.concat_tables(parts, promote_options="permissive")
-            check_names(joined.schema)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, NotAsDeclaredError):
-            return None
-        return joined.to_struct_array().combine_chunks()
+        if others:
+            parts = [rows, rows_of_objects(others, self._target)]
+            tables = [pa.Table.from_struct_array(part) for part in parts]
+            try:
+                joined = pa.concat_tables(tables, promote_options="permissive")
+                check_names(joined.schema)
+            except (pa.ArrowInvalid, pa.ArrowTypeError, NotAsDeclaredError):
+                return None
+            rows = joined.to_struct_array().combine_chunks()
+        return self._finished(rows)
 
     def _finished(self, rows: pa.StructArray) -> pa.StructArray:
         return rows if self._private is None else self._private.of(rows)
