@@ -164,7 +164,6 @@ def _parse(lines: bytes, reader: Reader) -> pa.Table:
     return answer
 
 
-
 def _check_utf8(body: bytes) -> None:
     """Checks what Arrow's JSON reader does not; without a copy of the body."""
     ends = pa.py_buffer(array("i", [0, len(body)]))
