@@ -18,6 +18,7 @@ from tests.truth import differences
 
 OPTIONS = ("--per-page", "20", "--checkpoint-pages", "2")
 ALL = (*OPTIONS, "--resources", "responses", "non_responses", "close_loop")
+RECONCILE = ("--reconcile", "--max-deletes", "1000")
 RESPONSES, LATENCY = 120, 0.03
 
 
@@ -41,6 +42,17 @@ def change(sandbox: Sandbox, chance: random.Random) -> None:
     for case in chance.sample(sandbox.records_of("close-loop"), 4):
         status = chance.choice(["open", "progress", "closed"])
         sandbox.change_case(case["number_customergauge"], status, note=f"{chance.random()}")
+
+
+def change_more(sandbox: Sandbox, chance: random.Random) -> None:
+    """Lets records arrive and come again, and edits and removes some, of which no feed tells."""
+    change(sandbox, chance)
+    # A case that changes has a response.
+    cases = {case["number_customergauge"] for case in sandbox.records_of("close-loop")}
+    known = {record["number_customergauge"] for record in sandbox.records}
+    removed, edited = chance.sample(sorted(known - cases), 2)
+    sandbox.remove(removed)
+    sandbox.edit(edited, nps=chance.randrange(11), tags=[])
 
 
 def texts(value: dict[str, Any], before: str = "") -> Iterator[tuple[str, str | None]]:

@@ -15,7 +15,15 @@ import pytest
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
 from tests.docs import PAGES, code_spans
-from tests.kills import ALL, LATENCY, OPTIONS, RESPONSES, all_differences, change
+from tests.kills import (
+    ALL,
+    LATENCY,
+    OPTIONS,
+    RECONCILE,
+    RESPONSES,
+    all_differences,
+    change_more,
+)
 from tests.support import DATASET, at_length
 from tests.truth import differences
 from tests.warehouses.target import Target
@@ -25,7 +33,6 @@ from tests.warehouses.trial import Trial
 pytestmark = pytest.mark.timeout(900)
 
 KILLS_PER_CASE = 5
-RECONCILE = ("--reconcile", "--max-deletes", "1000")
 EACH_THIRD = 3
 TIDYING = [
     # dlt calls it ducklake; and all that may be tidied is of today.
@@ -40,15 +47,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     kills = metafunc.config.getoption("--kills")
     cases = [(it, min(KILLS_PER_CASE, kills - it)) for it in range(0, kills, KILLS_PER_CASE)]
     metafunc.parametrize("case", cases, ids=str)
-
-
-def change_more(sandbox: Sandbox, chance: random.Random) -> None:
-    """Lets records arrive and come again, and edits and removes some, of which no feed tells."""
-    change(sandbox, chance)
-    known = [record["number_customergauge"] for record in sandbox.records]
-    removed, edited = chance.sample(known, 2)
-    sandbox.remove(removed)
-    sandbox.edit(edited, nps=chance.randrange(11), tags=[])
 
 
 def copied(trial: Trial, file: Path) -> Path:
