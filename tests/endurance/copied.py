@@ -11,7 +11,7 @@ import pyarrow as pa
 from tests.support import DATASET
 from tests.warehouses.trial import Trial
 
-_TYPES: Final = {
+_TYPES: Final[dict[str | None, pa.DataType]] = {
     "text": pa.string(),
     "bigint": pa.int64(),
     "double": pa.float64(),
@@ -30,7 +30,7 @@ def copied(trial: Trial, file: Path) -> Path:
         connection.execute(f"CREATE SCHEMA {DATASET}")
         for name, rows in tables.items():
             columns = pipeline.default_schema.get_table_columns(name)
-            types = pa.schema([(it, _TYPES[hint["data_type"]]) for it, hint in columns.items()])
+            types = pa.schema([(it, _TYPES[hint.get("data_type")]) for it, hint in columns.items()])
             connection.register("copied", pa.Table.from_pylist(rows, types))
             connection.execute(f'CREATE TABLE {DATASET}."{name}" AS FROM copied')
     return file

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
+import os
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import duckdb
-import psycopg2
 
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
 from tests.endurance.copied import copied
 from tests.support import DATASET
 from tests.warehouses.postgres import URL
-from tests.warehouses.target import Target
 from tests.warehouses.trial import Trial
 
 BOOKKEEPING: Final = ("_dlt_loads", "_dlt_pipeline_state", "_dlt_version")
@@ -55,7 +52,10 @@ class DuckDbFile:
     def bookkeeping(self) -> list[int]:
         """Returns how many rows dlt's own tables have."""
         with duckdb.connect(str(self._command.file), read_only=True) as connection:
-            return [*_counts(connection, DATASET)]
+            return [
+                connection.execute(f"SELECT count(*) FROM {DATASET}.{it}").fetchall()[0][0]
+                for it in BOOKKEEPING
+            ]
 
     def copy(self) -> Path:
         """Returns the file."""
@@ -63,49 +63,50 @@ class DuckDbFile:
 
 
 class PostgresDataset:
-    """A dataset of a PostgreSQL server."""
+    """A dataset of a PostgreSQL server, at which the environment points dlt."""
 
-    def __init__(self, command: Command, target: Target, dataset: str) -> None:
+    def __init__(self, command: Command, dataset: str) -> None:
         self._command = command
-        self._target = target
-        self._dataset = dataset
+        self._trial = Trial(
+            destination="postgres",
+            dataset=dataset,
+            folder=command.folder.with_name(f"of_{dataset}"),
+        )
 
     def load(self, sandbox: Sandbox) -> None:
         """Lets the command load what is new."""
-        place = ("--destination", "postgres", "--dataset", self._dataset)
-        _run(self._command, sandbox, *place, **self._target.env)
+        credentials = {URL: os.environ[URL]}
+        place = ("--destination", "postgres", "--dataset", self._trial.dataset)
+        _run(self._command, sandbox, *place, **credentials)
 
     def size(self) -> int:
         """Returns the size of all tables, indexes and TOAST of the dataset and its staging one."""
-        schemas = (self._dataset, f"{self._dataset}_staging")
-        with closing(psycopg2.connect(self._target.env[URL])) as server, server.cursor() as cursor:
-            cursor.execute(
-                "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c"
-                " JOIN pg_namespace n ON n.oid = c.relnamespace"
-                " WHERE c.relkind = 'r' AND n.nspname IN %s",
-                (schemas,),
-            )
-            return int(cursor.fetchall()[0][0])
+        sizes = (
+            "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relkind = 'r' AND n.nspname IN (%s, %s)"
+        )
+        dataset = self._trial.dataset
+        with self._trial.pipeline().sql_client() as client:
+            ((size,),) = client.execute_sql(sizes, dataset, f"{dataset}_staging") or ((0,),)
+            return int(size)
 
     def bookkeeping(self) -> list[int]:
         """Returns how many rows dlt's own tables have."""
-        with closing(psycopg2.connect(self._target.env[URL])) as server, server.cursor() as cursor:
-            return [*_counts(cursor, self._dataset)]
+        counts = []
+        with self._trial.pipeline().sql_client() as client:
+            for name in BOOKKEEPING:
+                table = client.make_qualified_table_name(name)
+                ((count,),) = client.execute_sql(f"SELECT count(*) FROM {table}") or ((0,),)
+                counts.append(int(count))
+        return counts
 
     def copy(self) -> Path:
         """Returns a DuckDB file with the tables."""
-        folder = self._command.folder / "copy"
-        trial = Trial(destination="postgres", dataset=self._dataset, folder=folder)
-        return copied(trial, self._command.folder / f"{self._dataset}.duckdb")
+        return copied(self._trial, self._command.folder / "copy.duckdb")
 
 
 def _run(command: Command, sandbox: Sandbox, *options: str, **env: str) -> None:
     ended = command(sandbox, "--quiet", *options, **env)
     if ended.code:
         raise RuntimeError(f"The command ended with {ended.code}:\n{ended.err}")
-
-
-def _counts(cursor: Any, schema: str) -> Iterator[int]:
-    for name in BOOKKEEPING:
-        cursor.execute(f"SELECT count(*) FROM {schema}.{name}")
-        yield cursor.fetchall()[0][0]

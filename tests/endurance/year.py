@@ -45,7 +45,7 @@ def stores(folder: Path, *, in_postgres: bool) -> Iterator[tuple[Store, Store]]:
         if in_postgres:
             target = opened.enter_context(postgres())
             os.environ.update(target.env)
-            yield PostgresDataset(year, target, "year"), PostgresDataset(fresh, target, "fresh")
+            yield PostgresDataset(year, "year"), PostgresDataset(fresh, "fresh")
         else:
             yield DuckDbFile(year), DuckDbFile(fresh)
 
