@@ -167,6 +167,24 @@ def test_the_first_run_reads_all_and_later_ones_from_two_days_before_the_one_bef
     assert cases(workdir) == served(sandbox)
 
 
+@pytest.mark.parametrize("pages", [None, 2])
+def test_a_clock_that_was_ahead_has_noted_no_day_that_counts(
+    workdir: Path, sandbox: Sandbox, on_day: OnDay, pages: int | None
+) -> None:
+    open_cases(sandbox, range(1, 6), on_day(1) - timedelta(days=300))
+    on_day(25)
+    load(workdir, sandbox, max_pages=pages)
+    noon = on_day(10)
+    sandbox.change_case(2, "closed", updated_at=noon)
+    open_cases(sandbox, range(6, 8), noon)
+    second = load(workdir, sandbox)
+
+    assert {window(asked) for asked in second} == {(None, None)}
+    assert cases(workdir) == served(sandbox)
+    on_day(11)
+    assert window(load(workdir, sandbox)[0]) == ("2027-03-08", "2027-03-12")
+
+
 def test_the_days_are_those_of_utc(command: Command, sandbox: Sandbox) -> None:
     sandbox.open_case(1)
     options = ("--resources", "close_loop", "--json")

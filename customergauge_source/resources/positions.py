@@ -105,10 +105,24 @@ class UpdatedWindows(Position):
     """Windows of `updated_at` that overlap, for records that change after they were delivered.
 
     The first window has no bounds. Each later one begins `OVERLAP` before the day on which the
-    reading of the one before it began; what changed while that was read is in it.
+    reading of the one before it began; what changed while that was read is in it. Where a day was
+    noted that is still to come, by a clock that was ahead, it has no bounds either.
     """
 
     repeats = True
+
+    def __init__(
+        self,
+        state: MutableMapping[str, Any],
+        client_id: str,
+        query: Query,
+        *,
+        is_kept: bool = True,
+    ) -> None:
+        super().__init__(state, client_id, query, is_kept=is_kept)
+        last = {"begun": self._today, "since": self._today - OVERLAP}
+        if any(self._entry.get(name, "") > day.isoformat() for name, day in last.items()):
+            self._entry.clear()
 
     @cached_property
     def _today(self) -> date:
