@@ -88,6 +88,8 @@ NOT_RUN = {
     "bash .ci/run lowest": PROOF,
     "bash .ci/run newest": PROOF,
     "bash .ci/run warehouse_proofs": PROOF,
+    "bash .ci/run endurance": PROOF,
+    "python -m tests.endurance.year": PROOF,
     "python -m tests.benchmarks --plot plot.svg": "takes twenty minutes",
     "python -m tests.benchmarks --only privacy privacy-memory --runs 5": "takes two minutes",
     "python -m tests.benchmarks.reconcile": "takes two minutes",
