@@ -15,6 +15,7 @@ from types import MappingProxyType
 import pytest
 
 from customergauge_source.sandbox import Sandbox
+from tests.benchmarks.process import measure
 from tests.command import until
 from tests.kills import ALL, OPTIONS, all_differences
 from tests.support import LOAD, Finished, environment
@@ -130,16 +131,24 @@ def test_with_64_file_handles_a_load_and_a_reconciliation_work(tmp_path: Path) -
         assert all_differences(tmp_path / "customergauge.duckdb", sandbox) == []
 
 
-def test_where_memory_ends_nothing_is_lost_and_smaller_checkpoints_load_it(tmp_path: Path) -> None:
-    """512 MB are all that is asked of the system, used or not (RLIMIT_DATA), not what is resident.
+def test_where_memory_ends_a_load_ends_with_5_and_nothing_is_lost(tmp_path: Path) -> None:
+    """512 MB are all that may be asked of the system (RLIMIT_DATA), used or not.
 
     Of what DuckDB, Arrow and threads ask for in advance a good part is never used.
     """
     little = (resource.RLIMIT_DATA, 512 * MEGABYTE)
     with Sandbox(responses=26_000) as sandbox:
         assert_ended(load(tmp_path, sandbox, limit=little), 0, 5)
-        assert_ended(load(tmp_path, sandbox, "--checkpoint-pages", "1", limit=little), 0)
+        assert_ended(load(tmp_path, sandbox), 0)
         assert differences(tmp_path / "customergauge.duckdb", sandbox.records) == []
+
+
+def test_a_load_of_a_whole_checkpoint_is_never_resident_with_more_than_512_mb(
+    tmp_path: Path,
+) -> None:
+    with Sandbox(responses=26_000) as sandbox:
+        command = [sys.executable, str(LOAD)]
+        assert measure(command, tmp_path, environment(tmp_path, sandbox)).peak <= 512 * MEGABYTE
 
 
 @pytest.fixture
