@@ -32,7 +32,7 @@ By default five minutes, for a page that comes in a second; an answer that drips
 single wait short, and never end.
 """
 
-CHECKPOINT_PAGES: Final = 40
+CHECKPOINT_PAGES: Final = 35
 """Pages after which data and cursor are committed.
 
 Measured (docs/speed.md): a package costs 0.4 s of processor time however small. A crash costs what

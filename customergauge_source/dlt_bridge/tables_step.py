@@ -103,15 +103,17 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
 
         name, key = self._resource.name, self._resource.key
         pages = self._rows_of(item) if isinstance(item, list) else item
-        pages = [*map(with_digest, pages)]  # here, as the thread that reads has enough to do
+        rows = [
+            *map(with_digest, build.join(pages))
+        ]  # the reading thread has enough to do
         if self._builder is None:
             how = (self._load_id, self._version, self._scope)
             self._builder = build.ChainBuilder(name, key, *how, history=self._keeping.history)
         if self.comparison is not None:
-            pages = [*map(self.comparison.differing, pages)]
-            pages += self.comparison.kept_back() if self.is_at_end else []
-        built = map(self._builder.build, build.join(pages, key))
-        tables = [*self._admitted(chain.from_iterable(built))]
+            rows = [*map(self.comparison.differing, rows)]
+            rows += build.join(self.comparison.kept_back()) if self.is_at_end else []
+        distinct = chain.from_iterable(build.apart(it, key) for it in rows)
+        tables = [*self._admitted(chain.from_iterable(map(self._builder.build, distinct)))]
         if self._builder.has_repeats:
             declare.declare_distinct(self._schema, self._resource, are_distinct=False)
         by_place = not self._resource.position.repeats

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from itertools import chain, groupby
+from itertools import groupby
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,20 +31,20 @@ class Table:
     rows: pa.Table
 
 
-def join(pages: Sequence[pa.StructArray], key: str) -> Iterator[pa.StructArray]:
-    """Yields the rows of pages, of as many together as have the same fields and distinct keys.
-
-    Of records with the same key on a page the later ones come later.
-    """
+def join(pages: Sequence[pa.StructArray]) -> Iterator[pa.StructArray]:
+    """Yields the rows of pages, of as many together as have the same fields."""
     for _, alike in groupby(pages, lambda rows: rows.type):
-        some = list(alike)
-        joined = pa.concat_arrays(some)
-        is_distinct = len(pc.unique(joined.field(key))) == len(joined)
-        yield from [joined] if is_distinct else chain.from_iterable(_apart(it, key) for it in some)
+        yield pa.concat_arrays(list(alike))
 
 
-def _apart(rows: pa.StructArray, key: str) -> Iterator[pa.StructArray]:
-    """Yields the rows in parts with distinct keys: first versions of records, then second ones."""
+def apart(rows: pa.StructArray, key: str) -> Iterator[pa.StructArray]:
+    """Yields rows in parts with distinct keys: first versions of records, then second ones.
+
+    Of rows with the same key the later ones come later.
+    """
+    if len(pc.unique(rows.field(key))) == len(rows):
+        yield rows
+        return
     seen: Counter[int] = Counter()
     versions = []
     for number in rows.field(key).to_pylist():
