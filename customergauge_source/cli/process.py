@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import os
@@ -17,6 +18,8 @@ from customergauge_source.dlt_bridge.known import lacks
 
 _STREAMS: Final = 2
 """Number of the last of the three standard streams."""
+_M_ARENA_MAX: Final = -8
+"""What glibc's mallopt calls the number of heaps."""
 _FOLDER: Final = "DLT_DATA_DIR"
 _OF_DLT: Final = ("CREDENTIALS", "DESTINATION_TYPE", _FOLDER)
 """Variables that dlt looks at, beside those with two underscores."""
@@ -25,6 +28,7 @@ _OF_DLT: Final = ("CREDENTIALS", "DESTINATION_TYPE", _FOLDER)
 def settle() -> None:
     """Prepares the process: its streams and variables are ours to settle, as it is ours."""
     _settle_environment()
+    _settle_memory()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.disable()  # imports make a hundred thousand objects, and no garbage: a tenth of their time
 
@@ -51,6 +55,15 @@ def _settle_environment() -> None:
             del os.environ[name]
     if folder := os.environ.get(_FOLDER):
         os.environ[_FOLDER] = str(Path(folder).expanduser())
+
+
+def _settle_memory() -> None:
+    """Has all threads share two heaps: each would keep one, and dlt starts threads by the dozen.
+
+    So 1,000,000 responses take a tenth more memory than 100,000, and not a fifth.
+    """
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(_M_ARENA_MAX, 2)
 
 
 def show_logs(*, debug: bool) -> None:

@@ -103,9 +103,7 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
 
         name, key = self._resource.name, self._resource.key
         pages = self._rows_of(item) if isinstance(item, list) else item
-        rows = [
-            *map(with_digest, build.join(pages))
-        ]  # the reading thread has enough to do
+        rows = [*map(with_digest, build.join(pages))]  # the reading thread has enough to do
         if self._builder is None:
             how = (self._load_id, self._version, self._scope)
             self._builder = build.ChainBuilder(name, key, *how, history=self._keeping.history)
