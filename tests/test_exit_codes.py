@@ -230,6 +230,18 @@ def test_what_nobody_foresaw_has_code_1_and_a_remedy_as_well() -> None:
     assert "--debug" in error.remedy
 
 
+@pytest.mark.parametrize(
+    "raised", [MemoryError(), RuntimeError("can't start new thread"), ValueError("bad allocation")]
+)
+def test_a_machine_without_memory_is_told_as_one(raised: Exception) -> None:
+    error = explain(raised)
+
+    assert (error.exit_code, str(error)) == (
+        2, "The machine, or a limit of the process, has no more memory.",
+    )  # fmt: skip
+    assert "--per-page" in error.remedy
+
+
 def test_what_dlt_raises_in_a_pipeline_of_ones_own_can_be_explained(workdir: Path) -> None:
     with Sandbox(faults=[Fault("403")]) as sandbox, pytest.raises(PipelineStepFailed) as raised:
         make_pipeline(workdir).run(make_source(sandbox))

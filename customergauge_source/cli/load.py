@@ -52,7 +52,7 @@ class Run:
 
         def commit(summary: LoadSummary) -> None:
             self._committed = summary
-            progress.committed(summary.checkpoints)
+            progress.committed(summary)
 
         with working_dir.emptied(self._name) as folder:
             pipeline = self._make_pipeline(folder, progress)

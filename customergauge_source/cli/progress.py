@@ -7,6 +7,7 @@ import time
 from dlt.common.runtime.collector_base import Collector
 
 from customergauge_source.cli import outcome
+from customergauge_source.load.summary import LoadSummary
 
 _LINE_EVERY = 5.0
 """Seconds between two lines."""
@@ -26,10 +27,12 @@ class Progress(Collector):
             self._counts[name] += inc
             self._tell_now_and_then("reading")
 
-    def committed(self, checkpoints: int) -> None:
-        """Tells that a checkpoint is committed."""
-        if self._counts["records"]:
-            self._tell(f"checkpoint {checkpoints} committed")
+    def committed(self, summary: LoadSummary) -> None:
+        """Tells that a checkpoint is committed, and what is in it and those before."""
+        loaded = summary.resources.values()
+        if records := sum(it.records for it in loaded):
+            pages = sum(it.pages for it in loaded)
+            self._tell(f"checkpoint {summary.checkpoints} committed", pages, records)
 
     def _start(self, step: str) -> None:
         self.step = step
@@ -41,10 +44,9 @@ class Progress(Collector):
 
     def _tell_now_and_then(self, doing: str) -> None:
         if time.monotonic() - self._told >= _LINE_EVERY:
-            self._tell(doing)
+            self._tell(doing, *self._counts.values())
 
-    def _tell(self, doing: str) -> None:
+    def _tell(self, doing: str, pages: int, records: int) -> None:
         self._told = time.monotonic()
-        pages, records = self._counts.values()
         rate = records / max(self._told - self._started, 0.001)
         outcome.to_stderr(f"{doing}: {pages:,} pages, {records:,} records, {rate:,.0f}/s\n")

@@ -38,6 +38,9 @@ from customergauge_source.secrecy import without_traceback, without_values
 
 _DUCKDB_LOCKED: Final = re.compile(r'Could not set lock on file "([^"]+)"')
 _DUCKDB_FULL: Final = re.compile(r"Out of Memory Error: .*?/([\d.]+ \w+) used")
+_NO_MEMORY: Final = re.compile(
+    r"bad allocation|bad_alloc|can't start new thread|failed to map segment|cannot map zero-fill"
+)
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
 _ANEW: Final = (
@@ -138,8 +141,14 @@ def _variables(traces: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_machine(causes: list[BaseException]) -> ConfigurationError | None:
-    """Explains a disk that is full or cannot be written, where dlt keeps what it works on."""
+    """Explains what the machine lacks: memory, or a disk for what dlt works on."""
     for cause in causes:
+        if isinstance(cause, MemoryError) or _NO_MEMORY.search(str(cause)):
+            return ConfigurationError(
+                "The machine, or a limit of the process, has no more memory.",
+                "Give it more, or load less at once: --per-page 50 --checkpoint-pages 1. What was"
+                " committed stays; the next run goes on from it.",
+            )
         if not isinstance(cause, OSError):
             continue
         if cause.errno in _NO_ROOM or (cause.errno in _DENIED and cause.filename):
