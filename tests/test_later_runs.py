@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from customergauge_source import load_in_checkpoints
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
 from tests.support import (
@@ -68,6 +70,44 @@ def test_a_response_that_comes_again_has_the_children_it_came_with_last(
     make_pipeline(workdir).run(make_source(loaded_sandbox))
 
     assert differences(workdir / "customergauge.duckdb", loaded_sandbox.records) == []
+
+
+def test_dlt_looks_for_repeats_in_a_package_that_has_one_and_in_no_other(workdir: Path) -> None:
+    """And in all that dlt may load in a later run, as rows may be staged twice then."""
+    file = workdir / "customergauge.duckdb"
+
+    def looks() -> bool:
+        """Says whether the last load looked for them."""
+        ((schema,),) = query(
+            file,
+            "SELECT schema FROM _dlt_loads JOIN _dlt_version ON schema_version_hash = version_hash"
+            " ORDER BY load_id DESC LIMIT 1",
+        )
+        table = json.loads(schema)["tables"]["responses"]
+        is_sorted = "dedup_sort" in table["columns"]["_dlt_id"]
+        assert is_sorted != table["x-stage-data-deduplicated"]
+        return is_sorted
+
+    with Sandbox(responses=50) as sandbox:
+        load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
+        assert not looks()
+
+        twice = sandbox.records[3]["number_customergauge"]
+        for nps in (1, 2):
+            sandbox.redeliver(twice, nps=nps, tags=[{"label": f"{nps}", "type": "tag"}])
+        load_in_checkpoints(make_pipeline(workdir), make_source(sandbox, per_page=1))
+        assert looks()
+        assert differences(file, sandbox.records) == []
+
+        sandbox.redeliver(twice, nps=3)
+        load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
+        assert not looks()
+        assert differences(file, sandbox.records) == []
+
+        sandbox.arrive(5)
+        make_pipeline(workdir).run(make_source(sandbox))
+        assert looks()
+    assert differences(file, sandbox.records) == []
 
 
 def test_an_edit_without_redelivery_comes_in_with_a_period_read(
