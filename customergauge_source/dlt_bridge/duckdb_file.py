@@ -19,7 +19,8 @@ def create_whole(pipeline: Pipeline) -> None:
     That is, if the pipeline names it. Where it cannot be done, DuckDB is left to say why.
     """
     given = pipeline.destination.config_params.get("credentials")
-    file = Path(given if isinstance(given, str) else "")
+    named = getattr(given, "database", given)  # dlt takes a path, and credentials with one
+    file = Path(named if isinstance(named, str) else "")
     if not file.is_absolute() or file.exists():
         return
     import duckdb  # noqa: PLC0415 - for this destination alone
