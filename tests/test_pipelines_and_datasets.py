@@ -126,3 +126,20 @@ def test_in_development_each_run_begins_in_a_dataset_of_its_own(
         pipeline.deactivate()
 
     assert len(datasets) == 2
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("DEV_MODE", "true"), ("DATASET_NAME_LAYOUT", "our_%s")]
+)
+def test_what_is_configured_of_a_dataset_s_name_counts_once_for_all_packages(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, small: Sandbox, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(f"PIPELINES__{variable}", value)
+    pipeline = make_pipeline(workdir)
+
+    load_in_checkpoints(pipeline, make_source(small, per_page=10), checkpoint_pages=1)
+
+    assert pipeline.dataset_name != DATASET
+    with duckdb.connect(str(workdir / FILE), read_only=True) as connection:
+        counted = connection.sql(f"SELECT count(*) FROM {pipeline.dataset_name}.responses")
+        assert counted.fetchall() == [(len(small.records),)]

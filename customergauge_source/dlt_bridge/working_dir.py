@@ -124,8 +124,11 @@ def same(pipeline: Pipeline, folder: str, **how: Any) -> Pipeline:  # noqa: ANN4
         destination=pipeline.destination,
         staging=pipeline.staging,
         dataset_name=pipeline.dataset_name,
+        dev_mode=False,  # one that is configured would empty the folder
         **how,
     )
+    with it.managed_state():
+        it.dataset_name = pipeline.dataset_name  # to which dlt would apply a layout once more
     return it
 
 
