@@ -72,7 +72,8 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
         full_refresh: Drop what was loaded of the selected resources, and their cursors, and
             start over.
         views: Create or renew the views after the load; by default as `views` is configured.
-        on_checkpoint: Is told of the state of the load after each commit.
+        on_checkpoint: Is told of the state of the load after each commit, once the next package is
+            extracted, too.
 
     Returns:
         What was committed.

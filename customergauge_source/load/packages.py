@@ -50,7 +50,7 @@ class Packages:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Waits until nothing is loaded any more; what goes wrong then was told by `wait`."""
+        """Waits until nothing is loaded any more."""
         self._pool.shutdown()
 
     def trust_tables(self) -> None:
@@ -117,7 +117,11 @@ class Packages:
         return schema.stored_version_hash if schema else None
 
     def _load_beside(self, folder: str, *how: bool) -> None:
-        self._load(working_dir.same(self.pipeline, folder), *how)
+        beside = working_dir.same(self.pipeline, folder)
+        try:
+            self._load(beside, *how)
+        finally:
+            beside.deactivate()  # or dlt would keep it for a later thread of the same number
 
     def _load(self, pipeline: Any, is_checked: bool, is_described: bool) -> None:  # noqa: ANN401, FBT001
         if is_checked:

@@ -59,7 +59,8 @@ def reconcile(  # noqa: PLR0913 - each is a decision of its own
             and nothing is removed. By default 100, or 1 % of what is compared if that is more.
         checkpoint_pages: Pages after which data is committed.
         views: Create or renew the views afterwards; by default as `views` is configured.
-        on_checkpoint: Is told of the state of the load after each commit.
+        on_checkpoint: Is told of the state of the load after each commit, once the next package is
+            extracted, too.
 
     Returns:
         What was committed, and in `reconcile` what was found.
