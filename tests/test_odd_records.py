@@ -186,3 +186,13 @@ def test_a_page_that_is_spelled_otherwise_is_the_same(body: bytes) -> None:
     body %= one, one
 
     assert told(Decoder(RESPONSES, make_reader).decode(body)) == as_objects(body)
+
+
+@pytest.mark.parametrize("count", [2, 3, COUNT])
+@pytest.mark.parametrize("between", ["null", "7", '"a"', "[1]", "null , [],7"])
+def test_an_entry_between_records_is_not_taken_for_their_comma(between: str, count: int) -> None:
+    first, *rest = [json.dumps(it) for it in records_with((1, {"tags": "none"}))[:count]]
+    records = f", {between}, ".join([first, *rest])
+    body = f'{{"data": [{records}], "cursor": {{"next": 9}}}}'.encode()
+
+    assert told(Decoder(RESPONSES, make_reader).decode(body)) == as_objects(body)

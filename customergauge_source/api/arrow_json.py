@@ -75,9 +75,8 @@ def _cut(body: bytes) -> list[bytes]:
     if beginning is None:
         return [body]
     opening, first = beginning.groups()
-    following = body.find(first, beginning.end())
-    seam = body[body.rfind(b"}", 0, following) : following] + first
-    start, *rest = body.split(seam) if following > 0 else [body]
+    seam = re.search(rb"\}[ \t\r\n]*,[ \t\r\n]*" + re.escape(first), body)
+    start, *rest = body.split(seam[0]) if seam else [body]
     pages = [start, *(opening + first + record for record in rest)]
     return [*(page + b"}]}" for page in pages[:-1]), pages[-1]]
 
