@@ -6,7 +6,7 @@ What is right is what the same page is as objects: that way sees each value as i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -143,6 +143,19 @@ def test_numbers_where_text_is_declared_are_not_odd(by_objects: list[int]) -> No
 
     assert by_objects == []
     assert decoded == [as_objects(it) for it in pages]
+
+
+@pytest.mark.parametrize("places", [[3], range(COUNT)], ids=["one", "all"])
+@pytest.mark.parametrize("value", [20250101, 1_700_000_000, True, {"of": 1}])
+def test_what_is_no_text_is_no_timestamp(value: Any, places: Iterable[int]) -> None:
+    records = records_with()
+    for place, record in enumerate(records):
+        record["date_order"] = value if place in places else None
+    reader = make_reader()
+    decoder = Decoder(RESPONSES, lambda: reader)
+    pages = [page_of(*it) for it in (records, records, records_with(), records)]
+
+    assert [told(decoder.decode(it)) for it in pages] == [as_objects(it) for it in pages]
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,8 @@ def _object(
 
 def _declared(values: pa.Array, data_type: DataType, table: Path, target: Target) -> pa.Array:
     if data_type == "timestamp":
+        if not pa.types.is_string(values.type):  # Arrow makes moments of numbers
+            _refuse(_rows_where(pc.is_valid(values)), table, target)
         odd: set[int] = set()
         moments = arrow.timestamps(values, target.zone, lambda row, *_: odd.add(row))
         _refuse(sorted(odd), table, target)
