@@ -209,3 +209,11 @@ def test_an_entry_between_records_is_not_taken_for_their_comma(between: str, cou
     body = f'{{"data": [{records}], "cursor": {{"next": 9}}}}'.encode()
 
     assert told(Decoder(RESPONSES, make_reader).decode(body)) == as_objects(body)
+
+
+def test_of_two_lists_the_later_one_is_the_page() -> None:
+    records = records_with((9, {"tags": "none"}))
+    earlier, later = (json.dumps(part) for part in (records[:10], records[10:]))
+    body = f'{{"data": {earlier}, "data": {later}, "cursor": {{"next": 9}}}}'.encode()
+
+    assert told(Decoder(RESPONSES, make_reader).decode(body)) == as_objects(body)

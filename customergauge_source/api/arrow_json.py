@@ -143,10 +143,8 @@ class _Page:
         found: list[tuple[int, Any]] = []
         for line, number in enumerate(sorted(self.odd)):
             before = len(found) - line  # of other lines each has one
-            page = decode(self.odd[number])
-            entries = page.pop("data")
-            if page or not isinstance(entries, list):
-                raise NotAsDeclaredError
+            page = self.odd[number]
+            entries = decode(page[page.index(b"[") : -1])  # which is no list if there is more
             found += enumerate(entries, number + before)
         return found
 
