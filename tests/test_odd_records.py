@@ -145,6 +145,15 @@ def test_numbers_where_text_is_declared_are_not_odd(by_objects: list[int]) -> No
     assert decoded == [as_objects(it) for it in pages]
 
 
+@pytest.mark.parametrize("spelled", ["5", "5.0", "5e2", "1.5E+1", "500e-2", "0e0", "-0"])
+def test_a_number_is_told_as_objects_spell_it(spelled: str) -> None:
+    records = [it | {"phone": 1.5, "score": 2.5} for it in records_with()]
+    records[3] |= {"phone": "@", "score": "@"}
+    body = page_of(*records).replace(b'"@"', spelled.encode())
+
+    assert told(Decoder(RESPONSES, make_reader).decode(body)) == as_objects(body)
+
+
 @pytest.mark.parametrize("places", [[3], range(COUNT)], ids=["one", "all"])
 @pytest.mark.parametrize("value", [20250101, 1_700_000_000, True, {"of": 1}])
 def test_what_is_no_text_is_no_timestamp(value: Any, places: Iterable[int]) -> None:

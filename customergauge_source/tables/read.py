@@ -7,13 +7,13 @@ gone from it already.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from customergauge_source.tables.arrow import json_type
 from customergauge_source.tables.as_declared import NotAsDeclaredError, check_names, rows_of_arrow
@@ -22,7 +22,7 @@ from customergauge_source.tables.private_rows import PrivateRows
 from customergauge_source.tables.put_right import rows_of_objects
 from customergauge_source.tables.records import JsonObject
 
-_WHOLE_AS_FRACTION: Final = re.compile(rb"\.0+[,}\]\seE]")
+_WHOLE_AS_FRACTION: Final = r"(?:\.0+|[0-9][eE][-+]?[0-9]+)\s*[,}\]]"
 
 
 class Reader:
@@ -65,7 +65,7 @@ class Reader:
 
         Raises what `as_declared` does.
         """
-        writes_whole = cache(lambda: _WHOLE_AS_FRACTION.search(body) is None)
+        writes_whole = cache(lambda: not _has_whole_as_fraction(body))
         return rows_of_arrow(records, replace(self._target, writes_whole=writes_whole))
 
     def rows_of_objects(self, records: Sequence[JsonObject]) -> pa.StructArray:
@@ -92,6 +92,12 @@ class Reader:
 
     def _finished(self, rows: pa.StructArray) -> pa.StructArray:
         return rows if self._private is None else self._private.of(rows)
+
+
+def _has_whole_as_fraction(body: bytes) -> bool:
+    """Says whether a number may be whole that was written with a fraction or an exponent."""
+    found = pc.match_substring_regex(pa.scalar(body, pa.binary()), _WHOLE_AS_FRACTION)
+    return bool(found.as_py())
 
 
 def _type_at(kind: pa.DataType, path: Sequence[str]) -> pa.DataType | None:
