@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from customergauge_source.api.page import Decoder, Page
+from customergauge_source.api.page import Decoder, NotAsDocumentedError, Page
 from customergauge_source.resources import RESPONSES
 from customergauge_source.resources.query import zone
 from customergauge_source.sandbox.surveys import response
@@ -226,3 +226,13 @@ def test_of_two_lists_the_later_one_is_the_page() -> None:
     body = f'{{"data": {earlier}, "data": {later}, "cursor": {{"next": 9}}}}'.encode()
 
     assert told(Decoder(RESPONSES, make_reader).decode(body)) == as_objects(body)
+
+
+@pytest.mark.parametrize("level", ["[", '{"a":', '[{"a":'])
+def test_what_is_nested_deeper_than_json_is_read_ends_nothing(level: str) -> None:
+    end = level.replace('"a":', "").translate(str.maketrans("[{", "]}"))[::-1]
+    body = page_of(records_with()[0] | {"mood": "@"})
+    body = body.replace(b'"@"', f"{level * 5000}1{end * 5000}".encode())
+
+    with pytest.raises(NotAsDocumentedError):
+        Decoder(RESPONSES, make_reader).decode(body)

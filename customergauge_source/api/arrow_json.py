@@ -96,6 +96,9 @@ class _Page:
         """
         is_cut = len(self.lines) > 1
         answer = self._parse(reader)
+        # Arrow's reader miscounts what is in a list behind null, if it had to infer the type. Not
+        # before its types were looked at, which ends with those that are nested too deep for this.
+        answer.validate()
         data = answer["data"].chunk(0)
         ahead = answer.drop_columns("data").slice(0, len(data) - 1)
         if len(data) != len(self.lines) or any(it.null_count < len(it) for it in ahead.columns):
@@ -152,13 +155,11 @@ class _Page:
 def _parse(lines: bytes, reader: Reader) -> pa.Table:
     cursor = pa.struct([("next", pa.int64())])
     schema = pa.schema([("data", pa.list_(reader.json_type)), ("cursor", cursor)])
-    answer = read_json(
+    return read_json(
         pa.BufferReader(lines),
         read_options=ReadOptions(use_threads=False, block_size=len(lines) + 1),
         parse_options=ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer"),
     )
-    answer.validate()  # it miscounts what is in a list behind null, if it had to infer the type
-    return answer
 
 
 def _check_utf8(body: bytes) -> None:
