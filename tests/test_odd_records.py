@@ -154,6 +154,22 @@ def test_a_number_is_told_as_objects_spell_it(spelled: str) -> None:
     assert told(Decoder(RESPONSES, make_reader).decode(body)) == as_objects(body)
 
 
+@pytest.mark.parametrize("empty", [[], {}], ids=str)
+def test_what_is_empty_where_a_scalar_was_is_told_whatever_else_is_on_its_page(empty: Any) -> None:
+    reader = make_reader()
+    decoder = Decoder(RESPONSES, lambda: reader)
+    scalar, both, alone = (
+        page_of(*(it | {"mood": mood} for it, mood in zip(records_with(), moods, strict=True)))
+        for moods in (["fine"] * COUNT, [empty, *["fine"] * (COUNT - 1)], [empty] * COUNT)
+    )
+    decoder.decode(scalar)
+    decoded = [told(decoder.decode(it))[0] for it in (both, alone)]
+    key = records_with()[0][KEY]
+
+    for page in decoded:
+        assert [it.get("mood") for it in page if it[KEY] == key] == [json.dumps(empty)]
+
+
 @pytest.mark.parametrize("places", [[3], range(COUNT)], ids=["one", "all"])
 @pytest.mark.parametrize("value", [20250101, 1_700_000_000, True, {"of": 1}])
 def test_what_is_no_text_is_no_timestamp(value: Any, places: Iterable[int]) -> None:

@@ -135,10 +135,12 @@ def _undeclared(values: pa.Array, table: Path, path: Path, target: Target) -> It
         yield name, _typed(values, catalog.type_of(home, name), target)
         return
     items = pc.list_flatten(values) if pa.types.is_list(kind) else values
+    if catalog.has_column(home, name):
+        raise NotAsDeclaredError
     if not len(items) or items.type == pa.struct([]) == kind:
         return
     is_odd = pa.types.is_list(items.type) or pa.types.is_null(items.type)
-    if catalog.has_column(home, name) or is_too_deep(table, path) or is_odd:
+    if is_too_deep(table, path) or is_odd:
         raise NotAsDeclaredError
     if pa.types.is_struct(kind):
         yield from _object(values, OPEN, table, path, target)
