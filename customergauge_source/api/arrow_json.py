@@ -20,7 +20,7 @@ from customergauge_source.tables.as_declared import NotAsDeclaredError, OddRecor
 from customergauge_source.tables.encoding import decode
 from customergauge_source.tables.read import Reader
 
-_MOST_ODD: Final = 8
+_MOST_ODD: Final = 5
 """Records of a page that are set aside: with more of them the page is faster as objects."""
 _BEGINNING: Final = re.compile(rb'\s*(\{\s*"data"\s*:\s*\[\s*)(\{\s*"[^"\\]*"\s*:)')
 _AT_FAULT: Final = re.compile(r"Column\(/data/\[\](.*)\) (.*) in row (\d+)")
