@@ -135,6 +135,8 @@ def test_what_is_twice_in_a_load_is_there_twice_and_counts_as_it_came_last(
             summary = load_in_checkpoints(make_pipeline(folder), source, views=True)
             assert summary.resources["responses"].records == len(again)
             assert wrong_with(folder / FILE, sandbox, again, others=False) == []
+            ((schema,),) = query(folder / FILE, "SELECT schema FROM _dlt_version")
+            assert "dedup_sort" not in schema  # dlt would warn of what an append makes nothing of
         assert seen == [3, 7, 5]
 
 

@@ -96,21 +96,24 @@ def declare(schema: Schema, resource: Resource, keeping: Keeping) -> Iterator[tu
             yield name, found[name]
 
 
-def declare_distinct(schema: Schema, resource: Resource, *, are_distinct: bool) -> None:
+def declare_distinct(
+    schema: Schema, resource: Resource, keeping: Keeping, *, are_distinct: bool
+) -> None:
     """Tells dlt whether each record is once in a load package, so that its merge need not look.
 
     That look, at each row of each table, takes DuckDB an eighth of a first load
     (`python -m tests.benchmarks --only limit`). Where a load is cut off in between, and resumed,
     rows may be staged twice; so DuckDB alone is told, and only of packages that are never resumed.
+    A history is appended, and never looked at.
     """
-    if not extraction.is_into("duckdb"):
+    if keeping.history or not extraction.is_into("duckdb"):
         return
     table: Any = schema.tables[resource.name]
     table[_DISTINCT] = are_distinct
+    row = table["columns"]["_dlt_id"]
+    row |= keeping.keys(nested=False)["_dlt_id"]
     if are_distinct:
-        table["columns"]["_dlt_id"].pop("dedup_sort", None)  # of which dlt would warn
-    else:
-        table["columns"]["_dlt_id"]["dedup_sort"] = "desc"
+        row.pop("dedup_sort")  # of which dlt would warn
 
 
 def declare_nested(  # noqa: PLR0913, PLR0917 - a table of a resource, at its place

@@ -86,7 +86,8 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         before = {name: {*table["columns"]} for name, table in schema.tables.items()}
         for name, parent in declare.declare(schema, self._resource, keeping):
             self._note(name, parent)
-        declare.declare_distinct(schema, self._resource, are_distinct=not self.is_resumed)
+        kept = (self._resource, keeping)
+        declare.declare_distinct(schema, *kept, are_distinct=not self.is_resumed)
         self.rejected: list[tuple[int, RejectedRecord]] = []
         self._unseen = {
             name
@@ -113,7 +114,8 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         distinct = chain.from_iterable(build.apart(it, key) for it in rows)
         tables = [*self._admitted(chain.from_iterable(map(self._builder.build, distinct)))]
         if self._builder.has_repeats:
-            declare.declare_distinct(self._schema, self._resource, are_distinct=False)
+            kept = (self._resource, self._keeping)
+            declare.declare_distinct(self._schema, *kept, are_distinct=False)
         by_place = not self._resource.position.repeats
         entries = build.rejected_records(self._load_id, name, self.rejected, by_place=by_place)
         tables.append(build.Table(declare.REJECTED_RECORDS_TABLE, "", entries))
