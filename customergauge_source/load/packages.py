@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from dlt import Pipeline
 from typing_extensions import Self
@@ -63,7 +62,7 @@ class Packages:
         with told_as_ours():
             rows = self._normalized()
             if rows is not None:
-                self._load(self.pipeline, *self._changed())
+                self._load(self.pipeline, is_new=self._is_new())
         return rows
 
     def begin_to_load(self, then: Then) -> None:
@@ -78,7 +77,7 @@ class Packages:
         with told_as_ours():
             if rows is not None:
                 folder = working_dir.part(self.pipeline)
-                loading = self._pool.submit(self._load_beside, folder, *self._changed())
+                loading = self._pool.submit(self._load_beside, folder, is_new=self._is_new())
                 self._under_way = loading, then, rows
                 return
         then(None)
@@ -105,27 +104,27 @@ class Packages:
             return None  # an idle run extracts an empty package
         return dict(normalized.row_counts)
 
-    def _changed(self) -> tuple[bool, bool]:
-        """Returns whether tables have to be checked before a load, and described after it."""
+    def _is_new(self) -> bool:
+        """Says whether the schema is not the one that was last loaded with; notes it."""
         known, self._known_hash = self._known_hash, self._schema_hash()
-        is_new = self.full_refresh or self._known_hash != known
-        return is_new and not (self.full_refresh or is_lake(self.pipeline)), is_new
+        return self.full_refresh or self._known_hash != known
 
     def _schema_hash(self) -> str | None:
         """Returns what tells the versions of the source's schema apart."""
         schema = self.pipeline.schemas.get(self.source)
         return schema.stored_version_hash if schema else None
 
-    def _load_beside(self, folder: str, *how: bool) -> None:
+    def _load_beside(self, folder: str, *, is_new: bool) -> None:
         beside = working_dir.same(self.pipeline, folder)
         try:
-            self._load(beside, *how)
+            self._load(beside, is_new=is_new)
         finally:
             beside.deactivate()  # or dlt would keep it for a later thread of the same number
 
-    def _load(self, pipeline: Any, is_checked: bool, is_described: bool) -> None:  # noqa: ANN401, FBT001
-        if is_checked:
+    def _load(self, pipeline: Pipeline, *, is_new: bool) -> None:
+        """Loads what is normalized; a schema that is new is checked before, and described after."""
+        if is_new and not (self.full_refresh or is_lake(pipeline)):
             check_tables(pipeline)
         pipeline.load()
-        if is_described:
+        if is_new:
             views.describe_tables(pipeline, self.source)

@@ -54,6 +54,10 @@ class Position:
         self._entry: dict[str, Any] = {}
         if self.is_kept:
             self._entry = state.setdefault("cursors", {}).setdefault(self.scope, self._entry)
+            self._forget_what_is_to_come()
+
+    def _forget_what_is_to_come(self) -> None:
+        """Forgets a moment that a clock noted which was ahead; a cursor has none."""
 
     @property
     def cursor(self) -> int | None:
@@ -111,15 +115,7 @@ class UpdatedWindows(Position):
 
     repeats = True
 
-    def __init__(
-        self,
-        state: MutableMapping[str, Any],
-        client_id: str,
-        query: Query,
-        *,
-        is_kept: bool = True,
-    ) -> None:
-        super().__init__(state, client_id, query, is_kept=is_kept)
+    def _forget_what_is_to_come(self) -> None:
         last = {"begun": self._today, "since": self._today - OVERLAP}
         if any(self._entry.get(name, "") > day.isoformat() for name, day in last.items()):
             self._entry.clear()

@@ -72,9 +72,7 @@ class Reader:
         """Returns the rows of records."""
         return self._finished(rows_of_objects(records, self._target))
 
-    def finished(
-        self, rows: pa.StructArray, others: Sequence[JsonObject] = ()
-    ) -> pa.StructArray | None:
+    def finished(self, rows: pa.StructArray, others: Sequence[JsonObject]) -> pa.StructArray | None:
         """Returns the rows of a page, of which other records are objects.
 
         A field that some of them lack is null there. None if they do not go together.
