@@ -124,6 +124,11 @@ class ResourceReader:
             self._package_pages = self._max_pages = self._feed = None
             self._reread = self._step.comparison = None
 
+    def stop(self) -> None:
+        """Ends what is read, as if the pages of this load package were all; for other threads."""
+        if (feed := self._feed) is not None:
+            feed.close()
+
     def sign_in(self) -> int:
         """Gets a token; returns for how many seconds it was granted."""
         return self._client().sign_in()

@@ -90,6 +90,23 @@ def test_how_far_is_read_ahead_does_not_change_what_is_committed(
     assert len(usual) == 3
 
 
+def test_a_commit_is_told_while_the_next_page_is_waited_for(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNTIME__REQUEST_MAX_RETRY_DELAY", "10")
+    served: list[int] = []
+    faults = [Fault("429", page=3, retry_after=3)]
+    with Sandbox(responses=100, faults=faults) as sandbox:
+        load_in_checkpoints(
+            make_pipeline(workdir),
+            make_source(sandbox, per_page=20),
+            checkpoint_pages=2,
+            on_checkpoint=lambda _summary: served.append(sandbox.pages_served),
+        )
+
+    assert served[0] == 2
+
+
 @pytest.mark.usefixtures("threads")
 def test_a_failure_elsewhere_ends_the_retries_of_the_reader_at_once(
     workdir: Path, monkeypatch: pytest.MonkeyPatch

@@ -72,8 +72,7 @@ def load_in_checkpoints(  # noqa: PLR0913 - each is a decision of its own
         full_refresh: Drop what was loaded of the selected resources, and their cursors, and
             start over.
         views: Create or renew the views after the load; by default as `views` is configured.
-        on_checkpoint: Is told of the state of the load after each commit, once the next package is
-            extracted, too.
+        on_checkpoint: Is told of the state of the load after each commit, in the thread that loads.
 
     Returns:
         What was committed.
@@ -243,6 +242,8 @@ class Load:
     def _read(self, name: str) -> None:
         """Loads one resource to its end, or as far as may be."""
         drop, at_end, pages = self.full_refresh, False, 0
+        reader = self._readers[name]
+        stop = reader.stop if reader else lambda: None
         try:
             while not at_end and pages != self.max_pages:
                 signals.raise_if_signalled()  # dlt notes a signal, and forgets it with the step
@@ -254,7 +255,7 @@ class Load:
                 counts = counts_of(name, extracted)
                 at_end = counts.get("caught_up", True)
                 pages += counts.get("pages", 0)
-                self._packages.begin_to_load(partial(self._loaded, name, counts))
+                self._packages.begin_to_load(partial(self._loaded, name, counts), stop)
         finally:
             self._packages.wait()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from dlt import Pipeline
 from typing_extensions import Self
@@ -41,7 +42,7 @@ class Packages:
     def __post_init__(self) -> None:
         """Begins without a package."""
         self._pool = ThreadPoolExecutor(1, "customergauge-load")
-        self._under_way: tuple[Future[None], Then, dict[str, int]] | None = None
+        self._under_way: Future[None] | None = None
         self._known_hash: str | None = None
 
     def __enter__(self) -> Self:
@@ -65,35 +66,33 @@ class Packages:
                 self._load(self.pipeline, is_new=self._is_new())
         return rows
 
-    def begin_to_load(self, then: Then) -> None:
+    def begin_to_load(self, then: Then, stop: Callable[[], None]) -> None:
         """Begins to load what is extracted, in another thread; `wait` waits for it.
 
         Args:
-            then: What is done once it is loaded, in this thread.
+            then: What is done once it is loaded, in that thread.
+            stop: Ends the extraction of the next package, should either of them fail.
         """
         with told_as_ours():
             rows = self._normalized()
         self.wait()
+        if rows is None:
+            then(None)
+            return
         with told_as_ours():
-            if rows is not None:
-                folder = working_dir.part(self.pipeline)
-                loading = self._pool.submit(self._load_beside, folder, is_new=self._is_new())
-                self._under_way = loading, then, rows
-                return
-        then(None)
+            folder, is_new = working_dir.part(self.pipeline), self._is_new()
+        how = (folder, partial(then, rows), stop)
+        self._under_way = self._pool.submit(self._load_beside, *how, is_new=is_new)
 
     def wait(self) -> None:
         """Waits until the package that is under way is loaded, if one is.
 
         Raises:
-            CustomerGaugeError: It could not be loaded.
+            CustomerGaugeError: It could not be loaded; what `then` raised comes as it is.
         """
-        if self._under_way is None:
-            return
-        (loading, then, rows), self._under_way = self._under_way, None
-        with told_as_ours():
+        loading, self._under_way = self._under_way, None
+        if loading is not None:
             loading.result()
-        then(rows)
 
     def _normalized(self) -> dict[str, int] | None:
         """Normalizes what is extracted; returns the rows of each table, if there are any."""
@@ -114,12 +113,20 @@ class Packages:
         schema = self.pipeline.schemas.get(self.source)
         return schema.stored_version_hash if schema else None
 
-    def _load_beside(self, folder: str, *, is_new: bool) -> None:
-        beside = working_dir.same(self.pipeline, folder)
+    def _load_beside(
+        self, folder: str, then: Callable[[], None], stop: Callable[[], None], *, is_new: bool
+    ) -> None:
         try:
-            self._load(beside, is_new=is_new)
-        finally:
-            beside.deactivate()  # or dlt would keep it for a later thread of the same number
+            with told_as_ours():
+                beside = working_dir.same(self.pipeline, folder)
+                try:
+                    self._load(beside, is_new=is_new)
+                finally:
+                    beside.deactivate()  # or dlt would keep it for a later thread of its number
+            then()
+        except BaseException:
+            stop()  # `wait` raises it; pages that are waited for would keep it back
+            raise
 
     def _load(self, pipeline: Pipeline, *, is_new: bool) -> None:
         """Loads what is normalized; a schema that is new is checked before, and described after."""

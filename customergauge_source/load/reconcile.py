@@ -59,8 +59,7 @@ def reconcile(  # noqa: PLR0913 - each is a decision of its own
             and nothing is removed. By default 100, or 1 % of what is compared if that is more.
         checkpoint_pages: Pages after which data is committed.
         views: Create or renew the views afterwards; by default as `views` is configured.
-        on_checkpoint: Is told of the state of the load after each commit, once the next package is
-            extracted, too.
+        on_checkpoint: Is told of the state of the load after each commit, in the thread that loads.
 
     Returns:
         What was committed, and in `reconcile` what was found.
