@@ -245,7 +245,7 @@ class ResourceReader:
         def read(cursor: int | None) -> Iterator[Page]:
             if reread is not None:
                 return reread.pages(client, self.resource, make_reader)
-            return client.pages(self.resource.path, params, cursor)
+            return client.pages(self.resource.path, params, cursor, self._max_pages)
 
         if not isinstance(reread, Confirmation):
             position.warn()

@@ -71,7 +71,7 @@ def told(page: Page, reader: Reader | None = None) -> list[Any]:
     """Returns what a page says; what is null or an empty list says nothing."""
     rows: Any = reader.rows_of_objects(page.data) if reader else page.data
     said = sorted(map(_said, rows.to_pylist()), key=lambda row: row[KEY])
-    return [said, page.rejected, page.keys, page.size, page.following]
+    return [said, page.rejected, page.keys, page.size]
 
 
 def _said(value: Any) -> Any:

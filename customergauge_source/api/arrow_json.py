@@ -33,12 +33,10 @@ class Answer:
 
     Attributes:
         rows: The rows of its records.
-        following: `cursor.next`.
         odd: The entries that have no row yet, each with its place in the page.
     """
 
     rows: pa.StructArray
-    following: int | None
     odd: list[tuple[int, Any]]
 
 
@@ -106,9 +104,7 @@ class _Page:
         records = data.values
         if data.null_count or (is_cut and len(records) != len(data)):
             raise NotAsDeclaredError
-        cursor = answer["cursor"][-1]
-        following = cursor["next"].as_py() if cursor.is_valid else None
-        return Answer(self._rows(records, reader), following, self._entries_set_aside())
+        return Answer(self._rows(records, reader), self._entries_set_aside())
 
     def _parse(self, reader: Reader) -> pa.Table:
         try:
@@ -153,8 +149,7 @@ class _Page:
 
 
 def _parse(lines: bytes, reader: Reader) -> pa.Table:
-    cursor = pa.struct([("next", pa.int64())])
-    schema = pa.schema([("data", pa.list_(reader.json_type)), ("cursor", cursor)])
+    schema = pa.schema([("data", pa.list_(reader.json_type))])
     return read_json(
         pa.BufferReader(lines),
         read_options=ReadOptions(use_threads=False, block_size=len(lines) + 1),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,6 +20,7 @@ from customergauge_source.api.answers import described, excerpt, raise_for_failu
 from customergauge_source.api.auth import CustomerGaugeCredentials
 from customergauge_source.api.page import Decoder, NotAsDocumentedError, Page
 from customergauge_source.api.paginator import SyncCursorPaginator
+from customergauge_source.api.read_ahead import in_advance
 from customergauge_source.api.transport import RetryingSession
 from customergauge_source.exceptions import ApiContractError, ConfigurationError
 from customergauge_source.resources.query import check_one_of, not_allowed
@@ -71,16 +74,50 @@ class CustomerGaugeClient(RESTClient):
         return self._credentials.seconds_left
 
     def pages(
-        self, path: str, params: Mapping[str, Any], cursor: int | None = None
-    ) -> Iterator[Page]:
+        self,
+        path: str,
+        params: Mapping[str, Any],
+        cursor: int | None = None,
+        most: int | None = None,
+    ) -> Generator[Page, None, None]:
         """Yields pages from the oldest record on, or from a cursor on, until one is empty.
+
+        While one is decoded the next one is asked for.
+
+        Args:
+            path: The resource's path.
+            params: The query, of each request.
+            cursor: Where to begin; None for the oldest record.
+            most: How many to ask for; None for all.
 
         Raises:
             ApiError: The API failed, refused the request or broke its contract.
             CredentialsRefusedError: A renewed token was refused, too.
         """
         paginator = SyncCursorPaginator(self._broken, cursor)
-        for (page,) in self.paginate(
+        answers = islice(self._answers(path, params, paginator), most)
+        with closing(in_advance(answers)) as coming:
+            for response, following in coming:
+                page = self._decoded(response)
+                if page.is_empty:
+                    return  # in an answer too large to tell that from its size
+                paginator.check_new(page, response)
+                yield replace(page, cursor=following)
+
+    def abandon(self) -> None:
+        """Ends retries under way in another thread; the client is of no use after it."""
+        self._retrying.abandon()
+
+    def extract_response(self, response: Response, data_selector: object) -> list[Any]:
+        """Returns an answer as the one item of a list, which dlt's client passes on."""
+        del data_selector  # it is decoded later
+        return [response]
+
+    def _answers(
+        self, path: str, params: Mapping[str, Any], paginator: SyncCursorPaginator
+    ) -> Iterator[tuple[Response, int]]:
+        """Yields answers with data, and the cursor of each."""
+        for (response,) in self.paginate(
             path,
             params=dict(params),
             paginator=paginator,
@@ -88,22 +125,12 @@ class CustomerGaugeClient(RESTClient):
             hooks={"response": [self._raise_for_failure]},
             allow_redirects=False,
         ):
-            if not page.is_empty and paginator.cursor is not None:
-                yield replace(page, cursor=paginator.cursor)
+            if paginator.has_next_page and paginator.cursor is not None:
+                yield response, paginator.cursor
 
-    def abandon(self) -> None:
-        """Ends retries under way in another thread; the client is of no use after it."""
-        self._retrying.abandon()
-
-    def extract_response(self, response: Response, data_selector: object) -> list[Any]:
-        """Returns an answer, decoded, as the one item of a list, which dlt's client passes on.
-
-        Raises:
-            ApiContractError: The answer is not what the API's page documents.
-        """
-        del data_selector  # there is but one
+    def _decoded(self, response: Response) -> Page:
         try:
-            return [self._decoder.decode(response.content)]
+            return self._decoder.decode(response.content)
         except NotAsDocumentedError as expected:
             raise self._broken(str(expected), response) from None
 

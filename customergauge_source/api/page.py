@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from customergauge_source.resources.resource import Resource
 from customergauge_source.tables.encoding import decode, without_nul
@@ -17,8 +18,11 @@ if TYPE_CHECKING:  # an idle run does without Arrow
     from customergauge_source.api.arrow_json import Answer
     from customergauge_source.tables.read import Reader
 
-_EMPTY = 256
+_EMPTY: Final = 256
 """Bytes of an answer that has no records in it, and is not worth Arrow."""
+_FOLLOWING: Final = re.compile(
+    rb'[,{]\s*"cursor"\s*:\s*\{\s*"next"\s*:\s*("?)([0-9]{1,18})\1\s*\}\s*\}\s*\Z'
+)
 
 
 class NotAsDocumentedError(ValueError):
@@ -34,15 +38,13 @@ class Page:
         rejected: Entries that are no loadable records.
         keys: What tells its entries apart from those of other pages.
         size: Bytes of the answer's body.
-        following: `cursor.next` as it was sent, or None.
-        cursor: The same, checked: where the next page begins.
+        cursor: Where the next page begins.
     """
 
     data: pa.StructArray | list[JsonObject]
     rejected: Sequence[RejectedRecord]
     keys: frozenset[int | str]
     size: int
-    following: object = None
     cursor: int = 0
 
     @property
@@ -88,27 +90,46 @@ class Decoder:
     def _finished(self, read: Answer, reader: Reader, size: int) -> Page | None:
         """Returns the page of an answer; None if what was set aside does not go with the rest."""
         keys = frozenset(read.rows.field(self.resource.key).to_pylist())
-        page = self._sorted_out(read.odd, read.following, size)
+        page = self._sorted_out(read.odd, size)
         if not keys.isdisjoint(page.keys):
             return None
         rows = reader.finished(read.rows, page.data)
         return None if rows is None else replace(page, data=rows, keys=keys | page.keys)
 
     def _objects(self, body: bytes) -> Page:
-        try:
-            answer: Any = decode(body)
-        except (ValueError, RecursionError):
-            raise NotAsDocumentedError("JSON in UTF-8") from None
-        if not isinstance(answer, dict) or "data" not in answer:
-            raise NotAsDocumentedError("an object with data and cursor")
-        data, cursor = answer["data"], answer.get("cursor")
-        if not isinstance(data, list):
-            raise NotAsDocumentedError("data to be a list")
-        following = cursor.get("next") if isinstance(cursor, dict) else None
-        return self._sorted_out(enumerate(data), following, len(body))
+        data, _ = opened(body)
+        return self._sorted_out(enumerate(data), len(body))
 
-    def _sorted_out(self, entries: Iterable[tuple[int, Any]], following: object, size: int) -> Page:
+    def _sorted_out(self, entries: Iterable[tuple[int, Any]], size: int) -> Page:
         how = (self.resource.key, self.resource.put_right, self.policy)
         records, rejected = sort_out(entries, *how, all_versions=self.all_versions)
         keys = {record[self.resource.key] for record in records} | {it.identity for it in rejected}
-        return Page(records, rejected, frozenset(keys), size, following)
+        return Page(records, rejected, frozenset(keys), size)
+
+
+def opened(body: bytes) -> tuple[list[Any], object]:
+    """Returns `data` and `cursor.next` of an answer, the second as it was sent, or None.
+
+    Raises:
+        NotAsDocumentedError: It is not what the API's page documents.
+    """
+    try:
+        answer: Any = decode(body)
+    except (ValueError, RecursionError):
+        raise NotAsDocumentedError("JSON in UTF-8") from None
+    if not isinstance(answer, dict) or "data" not in answer:
+        raise NotAsDocumentedError("an object with data and cursor")
+    data, cursor = answer["data"], answer.get("cursor")
+    if not isinstance(data, list):
+        raise NotAsDocumentedError("data to be a list")
+    return data, cursor.get("next") if isinstance(cursor, dict) else None
+
+
+def following(body: bytes) -> int | None:
+    """Returns `cursor.next` if it stands where it is documented, without a look at the rest.
+
+    Nothing else of a JSON object ends with two braces behind such a number. None for an answer
+    that may be empty, or has to be opened.
+    """
+    found = _FOLLOWING.search(body[-_EMPTY:]) if len(body) >= _EMPTY else None
+    return int(found[2]) if found else None

@@ -15,7 +15,7 @@ from typing import Any, Final
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
 
-from customergauge_source.api.page import Page
+from customergauge_source.api.page import NotAsDocumentedError, Page, following, opened
 from customergauge_source.exceptions import ApiContractError
 from customergauge_source.tables.values import BIGINT
 
@@ -52,35 +52,57 @@ class SyncCursorPaginator(BasePaginator):
         self.update_request(request)
 
     def update_state(self, response: Response, data: list[Any] | None = None) -> None:
-        """Takes the cursor of a page.
+        """Takes the cursor of an answer.
 
         Raises:
-            ApiContractError: Data came with a cursor that is no whole number, or does not grow; or
-                the same data comes again and again.
+            ApiContractError: Data came with a cursor that is no whole number, or does not grow.
         """
-        (answer,) = data or (None,)
-        if not isinstance(answer, Page) or answer.is_empty:
+        del data  # which is decoded later
+        told = following(response.content)
+        if told is None or not self._grows(told):
+            told = self._following(response)
+        if told is None:
             self._has_next_page = False
-            return
-        following = _whole_number(answer.following)
-        if following is None:
-            expected = f"cursor.next to be a whole number, not {_kind(answer.following)}"
-            raise self._broken(expected, response)
-        if self.cursor is not None and following <= self.cursor:
-            expected = f"cursor.next to be greater than {self.cursor}, not {following}"
-            raise self._broken(expected, response)
-        is_new = any(not any(key in page for page in self._before) for key in answer.keys)
+        else:
+            self.cursor = told
+
+    def check_new(self, page: Page, response: Response) -> None:
+        """Notes what is on a page.
+
+        Raises:
+            ApiContractError: The same data comes again and again.
+        """
+        is_new = any(not any(key in before for before in self._before) for key in page.keys)
         self._repeated = 0 if is_new else self._repeated + 1
-        self._before.append(answer.keys)
+        self._before.append(page.keys)
         if self._repeated == REPEATED_PAGES:
             expected = f"a new record on one of the last {REPEATED_PAGES} pages"
             raise self._broken(expected, response)
-        self.cursor = following
 
     def update_request(self, request: Request) -> None:
         """Puts the cursor into the request for the next page."""
         if self.cursor is not None:
             request.params["cursor"] = self.cursor
+
+    def _following(self, response: Response) -> int | None:
+        """Returns the cursor of an answer that is opened; None if there is nothing in it."""
+        try:
+            entries, sent = opened(response.content)
+        except NotAsDocumentedError as error:
+            raise self._broken(str(error), response) from None
+        if not entries:
+            return None
+        told = _whole_number(sent)
+        if told is None:
+            expected = f"cursor.next to be a whole number, not {_kind(sent)}"
+            raise self._broken(expected, response)
+        if not self._grows(told):
+            expected = f"cursor.next to be greater than {self.cursor}, not {told}"
+            raise self._broken(expected, response)
+        return told
+
+    def _grows(self, cursor: int) -> bool:
+        return self.cursor is None or cursor > self.cursor
 
 
 def _whole_number(value: object) -> int | None:

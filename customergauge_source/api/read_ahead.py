@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, wait
+from typing import Final, TypeVar
 
 from dlt.common.runtime import signals
 
 from customergauge_source.api.page import Page
 from customergauge_source.exceptions import CustomerGaugeError
+
+_T = TypeVar("_T")
 
 BUFFER_BYTES: Final = 10 * 1024 * 1024
 """Bytes of page bodies that are held ahead; decoded they take about seven times as much."""
@@ -152,3 +155,28 @@ class Feed:
             self._held += page.size
             self._changed.notify_all()
             return True
+
+
+def in_advance(items: Iterator[_T]) -> Generator[_T, None, None]:
+    """Yields items; while one is worked on, a thread gets the next one, which closing waits for."""
+    coming = _getting(items)
+    try:
+        while (item := coming.result()) is not None:
+            coming = _getting(items)
+            yield item
+    finally:
+        wait([coming])
+
+
+def _getting(items: Iterator[_T]) -> Future[_T | None]:
+    """Returns the next item, on its way; None behind the last one."""
+    item: Future[_T | None] = Future()
+
+    def get() -> None:
+        try:
+            item.set_result(next(items, None))
+        except BaseException as error:  # noqa: BLE001 - it is raised again by `in_advance`
+            item.set_exception(error)
+
+    threading.Thread(target=get, name="customergauge-next", daemon=True).start()
+    return item

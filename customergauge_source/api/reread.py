@@ -7,6 +7,7 @@ for. Whatever else could be the reason ends the reconciliation with nothing remo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final
@@ -85,7 +86,7 @@ class Confirmation:
     ) -> Iterator[Page]:
         def ask(key: int) -> Page | None:
             params = {**self.query.params(), resource.key: key}
-            page = next(client.pages(resource.path, params), None)
+            page = next(client.pages(resource.path, params, most=1), None)
             if page is not None and page.keys != {key}:
                 raise RemovalRefusedError(f"Asked for {key}, CustomerGauge sent other records.")
             return page
@@ -93,8 +94,9 @@ class Confirmation:
         witness = self.comparison.witness
         if witness is None:  # not one record came, maybe rightly, as of an emptied day
             keys = replace(self.query, include=()).params()
-            found = map(_key_of, client.pages(resource.path, keys))
-            witness = next((key for key in found if key is not None), None)
+            with closing(client.pages(resource.path, keys)) as pages:
+                found = map(_key_of, pages)
+                witness = next((key for key in found if key is not None), None)
         witness = self._proof(witness)
         for key in self._missing:
             if (page := ask(key)) is None:
