@@ -48,6 +48,22 @@ def test_each_checkpoint_commits_data_and_cursor_together(workdir: Path) -> None
         assert differences(file, sandbox.records) == []
 
 
+def test_what_is_committed_is_in_the_file_and_in_no_log_that_takes_memory(
+    workdir: Path, sandbox: Sandbox
+) -> None:
+    logged: list[int] = []
+
+    def look(_summary: LoadSummary) -> None:
+        logs = workdir.glob("*.wal")
+        logged.append(sum(it.stat().st_size for it in logs))
+
+    source = make_source(sandbox, per_page=20)
+    load_in_checkpoints(make_pipeline(workdir), source, checkpoint_pages=2, on_checkpoint=look)
+
+    assert len(logged) > 1
+    assert {*logged} == {0}
+
+
 @pytest.mark.sampled
 @pytest.mark.parametrize(
     "failing_page_and_every",

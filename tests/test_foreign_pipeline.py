@@ -215,6 +215,19 @@ def test_what_is_pending_in_the_pipeline_is_loaded_first(workdir: Path, sandbox:
 
 
 @pytest.mark.long
+def test_a_transaction_of_ones_own_in_the_same_file_stops_no_load(
+    workdir: Path, sandbox: Sandbox
+) -> None:
+    with duckdb.connect(str(workdir / "customergauge.duckdb")) as own:
+        own.begin()
+        own.execute("CREATE TABLE notes AS SELECT 1 AS note")
+        load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
+        own.commit()
+
+    assert query(workdir / "customergauge.duckdb", "SELECT * FROM notes") == [(1,)]
+    assert differences(workdir / "customergauge.duckdb", sandbox.records) == []
+
+
 def test_the_pipeline_knows_afterwards_what_was_loaded(workdir: Path, sandbox: Sandbox) -> None:
     pipeline = make_pipeline(workdir)
     load_in_checkpoints(pipeline, make_source(sandbox))

@@ -1,8 +1,4 @@
-"""A DuckDB file is there as a whole, or not at all.
-
-DuckDB writes the headers of a new file one after another. A run that is killed between two of them
-leaves a file that no later run can open.
-"""
+"""A DuckDB file: how it begins, and when what was loaded goes into it."""
 
 from __future__ import annotations
 
@@ -16,7 +12,9 @@ from dlt import Pipeline
 def create_whole(pipeline: Pipeline) -> None:
     """Creates the file of a pipeline into DuckDB beside its place, and puts it there at once.
 
-    That is, if the pipeline names it. Where it cannot be done, DuckDB is left to say why.
+    That is, if the pipeline names it. DuckDB writes the headers of a new file one after another: a
+    run that is killed between two of them would leave a file that no later run can open. Where it
+    cannot be done, DuckDB is left to say why.
     """
     given = pipeline.destination.config_params.get("credentials")
     named = getattr(given, "database", given)  # dlt takes a path, and credentials with one
@@ -33,3 +31,15 @@ def create_whole(pipeline: Pipeline) -> None:
             os.link(new, file)
         finally:
             new.unlink(missing_ok=True)
+
+
+def write_log(pipeline: Pipeline) -> None:
+    """Has DuckDB write its log into the file, as it does when the file is closed.
+
+    Rows that are in the log alone stay in its memory, and are spilled as soon as that is full.
+    While the caller's own program has a transaction open in the file, DuckDB puts it off.
+    """
+    import duckdb  # noqa: PLC0415 - for this destination alone
+
+    with pipeline.sql_client() as client, suppress(duckdb.TransactionException):
+        client.native_connection.execute("CHECKPOINT")

@@ -15,7 +15,7 @@ from functools import partial
 from dlt import Pipeline
 from typing_extensions import Self
 
-from customergauge_source.dlt_bridge import views, working_dir
+from customergauge_source.dlt_bridge import duckdb_file, extraction, views, working_dir
 from customergauge_source.dlt_bridge.keeping import is_lake
 from customergauge_source.load.explain import check_tables, told_as_ours
 
@@ -135,3 +135,5 @@ class Packages:
         pipeline.load()
         if is_new:
             views.describe_tables(pipeline, self.source)
+        if extraction.is_into("duckdb"):
+            duckdb_file.write_log(pipeline)
