@@ -55,7 +55,6 @@ NOT_RUN = {
     "pip install -e '.[dev]' && pytest": NETWORK,
     "pip install -e '.[bigquery]'": NETWORK,
     "pip install -e '.[snowflake]'": NETWORK,
-    "pip install -e '.[bench]'": NETWORK,
     "pip install -e '.[report]'": NETWORK,
     "pip install -e '.[report]' && python pipelines/report.py --sandbox": NETWORK,
     "python pipelines/report.py": "reads what a load has loaded: tests/test_report.py",

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             check_available()
         except ModuleNotFoundError:
-            parser.error("--plot needs matplotlib: pip install -e '.[bench]'")
+            parser.error("--plot needs vl-convert: pip install -e '.[report]'")
     chosen = [row for row in rows(sizes) if not options.only or row.name in options.only]
     runner = _measure(options, sizes, chosen)
     judged = sizes == _USUAL

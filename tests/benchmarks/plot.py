@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .cases import LIMIT, OURS, PARQUET, Case, Results
 from .machine import machine, today, versions
 from .rows import Sizes
 
-_STYLES = {OURS: ("#0b6e99", "o"), PARQUET: ("#c2571a", "s"), LIMIT: ("#777777", "^")}
+_STYLES: Final = {
+    OURS: ("#0b6e99", "circle"),
+    PARQUET: ("#c2571a", "square"),
+    LIMIT: ("#777777", "triangle-up"),
+}
+_FROM_ZERO: Final = {"zero": True, "nice": True}
+_WIDTH: Final = 350
+_HEIGHT: Final = 250
 
 
 class Hour(NamedTuple):
@@ -38,9 +45,9 @@ def check_available() -> None:
     """Imports what draws.
 
     Raises:
-        ModuleNotFoundError: matplotlib is not installed.
+        ModuleNotFoundError: vl-convert is not installed.
     """
-    import_module("matplotlib")
+    import_module("vl_convert")
 
 
 def plot_cases(sizes: Sizes) -> list[Case]:
@@ -52,61 +59,105 @@ def plot_cases(sizes: Sizes) -> list[Case]:
 
 
 def draw(results: Results, sizes: Sizes, path: Path) -> None:
-    """Writes the plot, as SVG or whatever the path's suffix says."""
-    figure, left, right = _figure()
-    for subject, (colour, marker) in _STYLES.items():
-        cases = [case for case in plot_cases(sizes) if case.subject == subject]
-        cases.sort(key=lambda case: case.responses)
-        style = {"color": colour, "marker": marker, "label": subject.replace("`", "")}
-        numbers = [case.responses for case in cases]
-        left.plot(numbers, [results.seconds(case) for case in cases], **style)
-        right.plot(numbers, [results.megabytes(case) for case in cases], **style)
-    for axes, title in ((left, "time of the whole process, s"), (right, "peak memory, MB")):
-        axes.set(title=title, xlabel="responses", xscale="log")
-        axes.xaxis.set_major_formatter("{x:,.0f}")
-    left.set_yscale("log")
-    left.yaxis.set_major_formatter("{x:g}")
-    right.set_ylim(bottom=0)
-    left.legend(frameon=False)
-    _write(figure, path)
+    """Writes the plot of time and memory, as SVG."""
+    names = {subject: subject.replace("`", "") for subject in _STYLES}
+    points = [
+        {
+            "subject": names[case.subject],
+            "x": case.responses,
+            "seconds": results.seconds(case),
+            "megabytes": results.megabytes(case),
+        }
+        for case in plot_cases(sizes)
+    ]
+    colours, shapes = zip(*_STYLES.values(), strict=True)
+    subject = {"field": "subject", "type": "nominal", "title": None, "sort": [*names.values()]}
+    encoding = {
+        "color": {**subject, "scale": {"domain": [*names.values()], "range": colours}},
+        "shape": {**subject, "scale": {"domain": [*names.values()], "range": shapes}},
+    }
+    responses = _axis("x", "responses", scale={"type": "log"}, format=",d")
+    seconds = _axis("seconds", None, scale={"type": "log"}, format="~g")
+    megabytes = _axis("megabytes", None, scale=_FROM_ZERO, format=",d")
+    line = {"type": "line", "point": {"filled": True, "size": 50}}
+    charts = [
+        {
+            "title": title,
+            "mark": line,
+            "encoding": {"x": responses, "y": y, **encoding},
+        }
+        for title, y in (
+            ("time of the whole process, s", seconds),
+            ("peak memory, MB", megabytes),
+        )
+    ]
+    _write(points, charts, path)
 
 
 def draw_year(hours: Sequence[Hour], fresh: int, path: Path) -> None:
-    """Writes time and size of a year of hours, as SVG or whatever the path's suffix says.
+    """Writes the plot of time and size of a year of hours, as SVG.
 
     Args:
         hours: The hours, in their order.
         fresh: Bytes of a database with the same rows after one load.
         path: The file.
     """
-    figure, left, right = _figure()
-    (ours, _), (theirs, _) = _STYLES[OURS], _STYLES[LIMIT]
-    numbers = [it.hour for it in hours]
-    left.plot(numbers, [it.seconds for it in hours], color=ours, marker=".", ms=2, ls="")
-    right.plot(numbers, [it.bytes / 1e6 for it in hours], color=ours, label="after each hour")
-    right.plot(
-        numbers[-1:], [fresh / 1e6], color=theirs, marker="^", ls="", label="one load of the rows"
-    )
-    for axes, title in ((left, "time of a run, s"), (right, "size of the database, MB")):
-        axes.set(title=title, xlabel="hour")
-        axes.set_ylim(bottom=0)
-        axes.xaxis.set_major_formatter("{x:,.0f}")
-    right.legend(frameon=False)
-    _write(figure, path)
+    points = [{"x": it.hour, "seconds": it.seconds, "size": it.bytes / 1e6} for it in hours]
+    (ours, _), (theirs, shape) = _STYLES[OURS], _STYLES[LIMIT]
+    hour = _axis("x", "hour", format=",d")
+    once = {"values": [{"x": hours[-1].hour, "size": fresh / 1e6, "what": "one load of the rows"}]}
+    size = _axis("size", None, scale=_FROM_ZERO, format=",d")
+    charts: list[dict[str, Any]] = [
+        {
+            "title": "time of a run, s",
+            "mark": {"type": "line", "strokeWidth": 0.5, "color": ours},
+            "encoding": {
+                "x": hour,
+                "y": _axis("seconds", None, scale=_FROM_ZERO, format="~g"),
+            },
+        },
+        {
+            "title": "size of the database, MB",
+            "encoding": {"x": hour, "y": size},
+            "layer": [
+                {"mark": {"type": "line", "color": ours}},
+                {
+                    "data": once,
+                    "mark": {"type": "point", "filled": True, "color": theirs, "shape": shape},
+                },
+                {
+                    "data": once,
+                    "mark": {"type": "text", "align": "right", "dx": -8, "color": theirs},
+                    "encoding": {"text": {"field": "what"}},
+                },
+            ],
+        },
+    ]
+    _write(points, charts, path)
 
 
-def _figure() -> tuple[Any, Any, Any]:
-    """Returns a figure and its two axes, which are bare yet."""
-    import_module("matplotlib").rcParams.update({"svg.fonttype": "path", "svg.hashsalt": "plot"})
-    # Without pyplot nothing is global, and no display is looked for.
-    figure: Any = import_module("matplotlib.figure").Figure(figsize=(9, 4.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for axes in (left, right):
-        axes.grid(visible=True, which="major", alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    return figure, left, right
+def _axis(field: str, title: str | None, *, format: str, **more: Any) -> dict[str, Any]:  # noqa: A002 - Vega-Lite's
+    """Returns what a channel of numbers shows."""
+    axis = {"format": format, "labelOverlap": True}
+    return {"field": field, "type": "quantitative", "title": title, "axis": axis, **more}
 
 
-def _write(figure: Any, path: Path) -> None:
-    figure.supxlabel(f"{today()} · {machine()}\n{versions()}", fontsize=7, color="#555555")
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+def _write(points: Sequence[Any], charts: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draws charts side by side, and below them where and with what was measured."""
+    convert: Any = import_module("vl_convert")
+    below = {
+        "text": [f"{today()} · {machine()}", versions()],
+        "orient": "bottom",
+        "anchor": "middle",
+        "fontSize": 9,
+        "fontWeight": "normal",
+        "color": "#555555",
+    }
+    spec = {
+        "title": below,
+        "background": "white",
+        "data": {"values": points},
+        "hconcat": [{"width": _WIDTH, "height": _HEIGHT, **chart} for chart in charts],
+        "config": {"view": {"stroke": None}, "axis": {"gridOpacity": 0.5}},
+    }
+    path.write_text(convert.vegalite_to_svg(spec), encoding="utf-8")
