@@ -91,6 +91,18 @@ def test_a_disk_that_fills_up_under_the_database_ends_with_5_and_nothing_is_lost
         assert differences(command.file, sandbox.records) == []
 
 
+def test_a_disk_that_has_room_for_the_log_alone_keeps_what_is_loaded(command: Command) -> None:
+    with Sandbox(responses=500) as sandbox:
+        ended = run(command.folder, sandbox, 2_500_000)
+        assert ended.code == 0, ended.err
+        assert "What is loaded stays in DuckDB's log for now: " in ended.err
+        assert differences(command.file, sandbox.records) == []
+
+        sandbox.arrive(5)
+        assert command(sandbox).code == 0
+        assert differences(command.file, sandbox.records) == []
+
+
 def test_without_a_home_folder_a_load_works(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(HOMELESS, encoding="utf-8")
     with Sandbox(responses=20) as sandbox:

@@ -214,7 +214,6 @@ def test_what_is_pending_in_the_pipeline_is_loaded_first(workdir: Path, sandbox:
     assert query(file, "SELECT sku FROM orders__items ORDER BY sku") == [("a1",), ("a2",)]
 
 
-@pytest.mark.long
 def test_a_transaction_of_ones_own_in_the_same_file_stops_no_load(
     workdir: Path, sandbox: Sandbox
 ) -> None:
@@ -228,6 +227,7 @@ def test_a_transaction_of_ones_own_in_the_same_file_stops_no_load(
     assert differences(workdir / "customergauge.duckdb", sandbox.records) == []
 
 
+@pytest.mark.long
 def test_the_pipeline_knows_afterwards_what_was_loaded(workdir: Path, sandbox: Sandbox) -> None:
     pipeline = make_pipeline(workdir)
     load_in_checkpoints(pipeline, make_source(sandbox))

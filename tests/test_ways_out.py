@@ -269,7 +269,7 @@ def test_the_command_names_the_option_that_leads_out(command: Command) -> None:
 def test_what_does_not_fit_into_the_memory_of_duckdb_names_the_options_that_load_it(
     command: Command, limit: int
 ) -> None:
-    """A thousand comments of 100 KB on a page, under the command's own limit; a quarter of both."""
+    """A thousand comments of 100 KB on a page, and 256 MB for them; or an eighth of both."""
     count = 1000 * limit // 256
     comments = [
         b'{"number_customergauge": %d, "comment": {"original": "%s"}}'

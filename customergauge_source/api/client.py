@@ -99,8 +99,6 @@ class CustomerGaugeClient(RESTClient):
         with closing(in_advance(answers)) as coming:
             for response, following in coming:
                 page = self._decoded(response)
-                if page.is_empty:
-                    return  # in an answer too large to tell that from its size
                 paginator.check_new(page, response)
                 yield replace(page, cursor=following)
 
@@ -132,6 +130,7 @@ class CustomerGaugeClient(RESTClient):
         try:
             return self._decoder.decode(response.content)
         except NotAsDocumentedError as expected:
+            self.abandon()  # what is asked for already, which may have to wait for long
             raise self._broken(str(expected), response) from None
 
     def _raise_for_failure(self, response: Response, *_: Any, **__: Any) -> None:  # noqa: ANN401

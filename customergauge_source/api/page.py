@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # an idle run does without Arrow
 
 _EMPTY: Final = 256
 """Bytes of an answer that has no records in it, and is not worth Arrow."""
+_BEGINNING: Final = re.compile(rb'\s*\{\s*"data"\s*:\s*\[\s*\{')
 _FOLLOWING: Final = re.compile(
     rb'[,{]\s*"cursor"\s*:\s*\{\s*"next"\s*:\s*("?)([0-9]{1,18})\1\s*\}\s*\}\s*\Z'
 )
@@ -126,10 +127,10 @@ def opened(body: bytes) -> tuple[list[Any], object]:
 
 
 def following(body: bytes) -> int | None:
-    """Returns `cursor.next` if it stands where it is documented, without a look at the rest.
+    """Returns `cursor.next` of an answer that begins and ends as documented, and has a record.
 
-    Nothing else of a JSON object ends with two braces behind such a number. None for an answer
-    that may be empty, or has to be opened.
+    Nothing else of a JSON object ends with two braces behind such a number, so nothing is decoded.
+    None for any other answer, which has to be opened.
     """
-    found = _FOLLOWING.search(body[-_EMPTY:]) if len(body) >= _EMPTY else None
+    found = _FOLLOWING.search(body[-_EMPTY:]) if _BEGINNING.match(body) else None
     return int(found[2]) if found else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from statistics import median
 from typing import Any, Final, NamedTuple
 
 from .cases import LIMIT, OURS, PARQUET, Case, Results
@@ -19,6 +20,8 @@ _STYLES: Final = {
 _FROM_ZERO: Final = {"zero": True, "nice": True}
 _WIDTH: Final = 350
 _HEIGHT: Final = 250
+_TEN: Final = 10
+"""Hours that make a point of the plot of a year."""
 
 
 class Hour(NamedTuple):
@@ -102,15 +105,22 @@ def draw_year(hours: Sequence[Hour], fresh: int, path: Path) -> None:
         fresh: Bytes of a database with the same rows after one load.
         path: The file.
     """
-    points = [{"x": it.hour, "seconds": it.seconds, "size": it.bytes / 1e6} for it in hours]
+    points = [
+        {
+            "x": it.hour,
+            "seconds": median(one.seconds for one in hours[max(0, it.hour - _TEN) : it.hour]),
+            "size": it.bytes / 1e6,
+        }
+        for it in hours[_TEN - 1 :: _TEN]
+    ]
     (ours, _), (theirs, shape) = _STYLES[OURS], _STYLES[LIMIT]
     hour = _axis("x", "hour", format=",d")
     once = {"values": [{"x": hours[-1].hour, "size": fresh / 1e6, "what": "one load of the rows"}]}
     size = _axis("size", None, scale=_FROM_ZERO, format=",d")
     charts: list[dict[str, Any]] = [
         {
-            "title": "time of a run, s",
-            "mark": {"type": "line", "strokeWidth": 0.5, "color": ours},
+            "title": "time of a run, s (median of ten)",
+            "mark": {"type": "line", "color": ours},
             "encoding": {
                 "x": hour,
                 "y": _axis("seconds", None, scale=_FROM_ZERO, format="~g"),
