@@ -265,11 +265,11 @@ def test_the_command_names_the_option_that_leads_out(command: Command) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("limit", at_length([256, 32], short=[32]))
+@pytest.mark.parametrize("limit", at_length([256, 64], short=[64]))
 def test_what_does_not_fit_into_the_memory_of_duckdb_names_the_options_that_load_it(
     command: Command, limit: int
 ) -> None:
-    """A thousand comments of 100 KB on a page, and 256 MB for them; or an eighth of both."""
+    """A thousand comments of 100 KB on a page, and 256 MB for them; or a quarter of both."""
     count = 1000 * limit // 256
     comments = [
         b'{"number_customergauge": %d, "comment": {"original": "%s"}}'
