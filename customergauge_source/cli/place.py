@@ -87,7 +87,7 @@ def _duckdb(name: str, it: Place) -> Any:  # noqa: ANN401 - dlt's destinations h
         os.environ["DESTINATION__DUCKDB__CREDENTIALS__READ_ONLY"] = "true"
     elif dlt.config.get(f"{place}.global_config") is None:
         # Otherwise DuckDB takes most of the machine's memory as the table grows; it can spill.
-        limit = {"memory_limit": f"{96 * max(2, os.cpu_count() or 1)}MB"}
+        limit = {"memory_limit": f"{64 * max(2, os.cpu_count() or 1)}MB"}
         os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] = json.dumps(limit)
     database: str | None = None
     if not it.is_sandbox:
