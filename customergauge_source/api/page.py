@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # an idle run does without Arrow
     from customergauge_source.api.arrow_json import Answer
     from customergauge_source.tables.read import Reader
 
-_EMPTY: Final = 256
-"""Bytes of an answer that has no records in it, and is not worth Arrow."""
+_END: Final = 256
+"""Bytes at the end of an answer, in which its cursor is looked for."""
 _BEGINNING: Final = re.compile(rb'\s*\{\s*"data"\s*:\s*\[\s*\{')
 _FOLLOWING: Final = re.compile(
     rb'[,{]\s*"cursor"\s*:\s*\{\s*"next"\s*:\s*("?)([0-9]{1,18})\1\s*\}\s*\}\s*\Z'
@@ -75,8 +75,6 @@ class Decoder:
         """
         if self.make_reader is None:
             return self._objects(body)
-        if len(body) < _EMPTY and (page := self._objects(body)).is_empty:
-            return page
         reader = self.make_reader()
         # Arrow's reader would crash on what is no object, such as null.
         if body.lstrip(b" \t\r\n").startswith(b"{"):
@@ -132,5 +130,5 @@ def following(body: bytes) -> int | None:
     Nothing else of a JSON object ends with two braces behind such a number, so nothing is decoded.
     None for any other answer, which has to be opened.
     """
-    found = _FOLLOWING.search(body[-_EMPTY:]) if _BEGINNING.match(body) else None
+    found = _FOLLOWING.search(body[-_END:]) if _BEGINNING.match(body) else None
     return int(found[2]) if found else None
