@@ -143,6 +143,25 @@ def test_what_a_kill_kept_from_being_made_is_not_missed(command: Command) -> Non
         assert differences(command, sandbox) == []
 
 
+@pytest.mark.parametrize(
+    "table",
+    at_length(["non_responses", "deleted_non_responses", "close_loop"], short=["close_loop"]),
+)
+def test_a_first_load_that_is_killed_behind_another_resources_leaves_no_table_out(
+    command: Command, table: str
+) -> None:
+    with Sandbox(responses=40) as sandbox:
+        assert command(sandbox).code == 0
+        died = command(sandbox, *ALL, **{KILL_AT: rf"open .*/lake/.*/{table}/"})
+        assert died.code == -signal.SIGKILL, died.err
+        for options in (ALL, ALL, (*ALL, "--reconcile")):
+            sandbox.arrive(3)
+            ended = command(sandbox, *options)
+            assert ended.code == 0, ended.err
+
+        assert differences(command, sandbox) == []
+
+
 @pytest.mark.parametrize("moment", at_length(MOMENTS, short=[*MOMENTS][1:6]))
 def test_a_run_that_is_killed_in_a_short_moment_is_completed(command: Command, moment: str) -> None:
     lake = command.folder / "lake"

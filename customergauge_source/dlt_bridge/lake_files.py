@@ -16,10 +16,14 @@ from typing import Any, Final
 
 from dlt import Pipeline
 from dlt.common.destination.exceptions import DestinationException, DestinationUndefinedEntity
+from dlt.common.schema.utils import get_root_table
 
+from customergauge_source.dlt_bridge.declare import REJECTED_RECORDS_TABLE
 from customergauge_source.dlt_bridge.integrity import can_sync
+from customergauge_source.dlt_bridge.keeping import VERSIONS_OF
 from customergauge_source.exceptions import CustomerGaugeError, DestinationError
 from customergauge_source.secrecy import without_traceback, without_values
+from customergauge_source.tables.shape import deleted_table
 
 LOADS: Final = "_dlt_loads"
 _DONE: Final = re.compile(r"__(\d+(?:\.\d+)?)\.jsonl$")
@@ -119,7 +123,8 @@ def forget_undone(pipeline: Pipeline, source: str, *, is_dry: bool) -> None:
     """Removes what dlt would go on from, of loads that were cut off before their end.
 
     It goes on from the newest state and schema that there are; a schema is written ahead of the
-    files, so that after a first load that was cut off it knows tables that are not there.
+    files, so that after a first load that was cut off it knows tables that are not there; see
+    `forget_unloaded` for a first load behind another resource's.
     """
     with connected(pipeline) as client:
         loads, schemas = (_files(client, it) for it in (LOADS, client.schema.version_table_name))
@@ -132,6 +137,22 @@ def forget_undone(pipeline: Pipeline, source: str, *, is_dry: bool) -> None:
                 undone.append(state)
         for file in [] if is_dry else undone:
             client.fs_client.rm_file(file)
+
+
+def forget_unloaded(pipeline: Pipeline, source: str, loaded: Collection[str]) -> None:
+    """Removes from a schema the tables of our resources that no load has brought.
+
+    Args:
+        pipeline: A pipeline that has state and schema of the lake.
+        source: Name of the source, which is that of its schema.
+        loaded: The resources that a load has brought.
+    """
+    tables: dict[str, Any] = pipeline.schemas[source].tables if source in pipeline.schemas else {}
+    roots = {name: get_root_table(tables, name) for name in tables}
+    kept = {*loaded, *map(deleted_table, loaded), REJECTED_RECORDS_TABLE}
+    for name, root in roots.items():
+        if VERSIONS_OF in root and root["name"] not in kept:
+            del tables[name]
 
 
 def clear_the_way(pipeline: Pipeline, source: str, resources: Collection[str]) -> None:

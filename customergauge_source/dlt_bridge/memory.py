@@ -40,6 +40,8 @@ def go_on_from_destination(
     pipeline.sync_destination()
     stored: dict[str, Any] = pipeline.state.get("sources", {}).get(source, {})
     resources = stored.get("resources", {})
+    if is_lake(pipeline):
+        lake_files.forget_unloaded(pipeline, source, resources.keys())
     known = _loads_of(pipeline, {it[_CARRIER] for it in resources.values() if _CARRIER in it})
     told = {name: it for name, it in resources.items() if it.get(_CARRIER) in (None, *known)}
     if lost := resources.keys() - told.keys():
