@@ -37,7 +37,7 @@ from tests.orchestrators.dagster_instance import (
 SECRET = "SOURCES__CUSTOMERGAUGE__CREDENTIALS__CLIENT_SECRET"
 RESPONSES, CASES = "dlt_customergauge_responses", "dlt_customergauge_close_loop"
 WRONG = "a-wrong-secret-4d1f88"
-SMALL = ("SOURCES__CUSTOMERGAUGE__PER_PAGE", "5")
+SMALL = ("SOURCES__CUSTOMERGAUGE__PER_PAGE", "2")
 
 
 @pytest.fixture
@@ -226,8 +226,9 @@ def test_a_run_that_is_killed_is_started_again_and_never_beside_another(
     monkeypatch.setenv(*SMALL)
     with deployment.daemon():
         killed = deployment.launch(LOAD)
-        wait_until(lambda: deployment.has_committed(killed))
+        wait_until(lambda: deployment.status(killed) == "STARTED")
         waiting = deployment.launch(RECONCILE)
+        wait_until(lambda: deployment.has_committed(killed))
         for event in deployment.events(killed, "PIPELINE_START", "STEP_START"):
             os.kill(int(event.pid or 0), signal.SIGKILL)
         wait_until(lambda: deployment.newest(LOAD) != killed)
