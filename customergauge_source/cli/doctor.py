@@ -12,8 +12,8 @@ from typing import Any, Final
 from dlt import Pipeline
 from dlt.extract import DltSource
 
-from customergauge_source.cli import whereabouts
 from customergauge_source.cli.options import Options
+from customergauge_source.cli.whereabouts import Whereabouts
 from customergauge_source.dlt_bridge import ducklake, health, memory, working_dir
 from customergauge_source.dlt_bridge.known import check_dlt
 from customergauge_source.dlt_bridge.refusals import check_destination
@@ -144,7 +144,7 @@ class Doctor:
         self._states = memory.go_on_from_destination(pipeline, self._source, is_dry=True)
         writable = "can be written" if health.try_to_write(pipeline) else "is there"
         settings = health.settings_found("destination", pipeline.destination.destination_name)
-        return f"{whereabouts.place_of(pipeline)} {writable}; {_listed(settings)}"
+        return f"{Whereabouts(pipeline).place} {writable}; {_listed(settings)}"
 
     def _last_load(self) -> str:
         if any(it.keeping(self.pipeline).history for it in self._readers.values()):

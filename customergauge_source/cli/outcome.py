@@ -11,7 +11,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from customergauge_source.cli import whereabouts
+from customergauge_source.cli.whereabouts import Whereabouts
 
 if TYPE_CHECKING:
     from dlt import Pipeline
@@ -77,7 +77,7 @@ def warn(text: str) -> None:
 
 def warn_if_thrown_away(pipeline: Pipeline) -> None:
     """Warns of a DuckDB file on a runner that is thrown away with all that it holds."""
-    if _is_on_github() and (file := whereabouts.duckdb_file(pipeline)):
+    if _is_on_github() and (file := Whereabouts(pipeline).file):
         warn(
             f"{file} lies on a runner that is thrown away after the job, and the cursor with it."
             " Set a destination that lasts, such as motherduck, bigquery or snowflake."
@@ -119,7 +119,7 @@ def _as_text(summary: LoadSummary, pipeline: Pipeline) -> Iterator[str]:
         if any(it.pages and it.cursor is None for _, it in resources):
             how = "a period, or a single response, has no cursor; run it again without --max-pages"
         yield f"There is more to read: {how}."
-    yield from whereabouts.shown(summary, pipeline)
+    yield from Whereabouts(pipeline).shown(summary)
 
 
 def _views(summary: LoadSummary) -> Iterator[str]:

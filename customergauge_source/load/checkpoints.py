@@ -170,12 +170,13 @@ class Load:
                 Packages(self.pipeline, self.source.name, self.full_refresh, self.is_dry)
             )
             with told_as_ours():
-                self._begin()
+                self._make_ready()
                 if extraction.is_into("duckdb"):
                     # dlt closes its last connection several times in each package, and each time
-                    # DuckDB writes its whole log into the file: so one is kept open.
+                    # DuckDB writes its whole log into the file, to open it anew: so one is kept.
                     client: Any = self.pipeline.sql_client()
                     opened.enter_context(client)
+                self._begin()
             for name, reader in self._readers.items():
                 try:
                     self._load(name, reader)
@@ -218,11 +219,13 @@ class Load:
         records = stored.records_of(self.pipeline, self.source.name, question)
         return Comparison(reader.resource.key, records, is_dry=self.is_dry, comes_once=comes_once)
 
+    def _make_ready(self) -> None:
+        place, anew = (self.pipeline, self.source.name, self._readers), self.full_refresh
+        self._seen.gone = beginning.make_ready(*place, full_refresh=anew, is_dry=self.is_dry)
+
     def _begin(self) -> None:
         place = (self.pipeline, self.source.name)
-        anew, dry = self.full_refresh, self.is_dry
-        self._seen.gone = beginning.make_ready(*place, self._readers, full_refresh=anew, is_dry=dry)
-        states = memory.go_on_from_destination(*place, is_dry=dry)
+        states = memory.go_on_from_destination(*place, is_dry=self.is_dry)
         remember_resolved()
         if self.full_refresh:
             # Before the tables are dropped: no cursor may outlive its data.
