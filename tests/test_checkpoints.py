@@ -128,6 +128,15 @@ def test_a_bound_below_one_is_refused(
     assert sandbox.requests == []
 
 
+def test_a_refresh_that_would_drop_each_package_is_refused(
+    workdir: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REFRESH", "drop_resources")
+    with pytest.raises(ConfigurationError, match="refresh is drop_resources"):
+        load_in_checkpoints(make_pipeline(workdir), make_source(sandbox))
+    assert sandbox.requests == []
+
+
 def test_a_script_of_ones_own_loads_in_checkpoints(workdir: Path, sandbox: Sandbox) -> None:
     told: list[int] = []
     summary = load_in_checkpoints(
