@@ -25,6 +25,7 @@ from tests.kills import (
 )
 from tests.lake_reading import KEY, files, present, repeated, unreadable, versions
 from tests.support import EMPTY, at_length
+from tests.truth import differences as response_differences
 
 STARTING_SHARE = 0.15
 KILLS_PER_CASE = 5
@@ -160,6 +161,24 @@ def test_a_first_load_that_is_killed_behind_another_resources_leaves_no_table_ou
             assert ended.code == 0, ended.err
 
         assert differences(command, sandbox) == []
+
+
+@pytest.mark.parametrize(
+    "table",
+    at_length(["responses", "deleted_responses", "rejected_records"], short=["deleted_responses"]),
+)
+def test_a_full_refresh_that_is_killed_leaves_no_table_out(command: Command, table: str) -> None:
+    with Sandbox(responses=40) as sandbox:
+        assert command(sandbox).code == 0
+        died = command(sandbox, "--full-refresh", **{KILL_AT: rf"open .*/lake/.*/{table}/"})
+        assert died.code == -signal.SIGKILL, died.err
+        for options in ((), ("--reconcile",)):
+            sandbox.arrive(3)
+            ended = command(sandbox, *options)
+            assert ended.code == 0, ended.err
+
+        shown = present(command.folder / "lake", command.file)
+        assert response_differences(shown, sandbox.records) == []
 
 
 @pytest.mark.parametrize("moment", at_length(MOMENTS, short=[*MOMENTS][1:6]))

@@ -8,7 +8,12 @@ import dlt
 import duckdb
 import pytest
 
-from customergauge_source import customergauge_source, explain, load_in_checkpoints
+from customergauge_source import (
+    customergauge_source,
+    explain,
+    load_in_checkpoints,
+    reconcile,
+)
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.sandbox import Sandbox
 from tests.other_sources import Others, news, wrong
@@ -45,6 +50,31 @@ def test_two_pipelines_share_a_dataset_each_with_its_own_cursor(
     load_in_checkpoints(one, make_source(small), full_refresh=True)
     other.run(make_source(small))
     assert wrong(workdir, small, beside) == []
+
+
+def test_two_pipelines_share_a_lake_and_leave_the_others_tables_known(
+    workdir: Path, small: Sandbox
+) -> None:
+    resources = {"one": ["responses"], "other": ["close_loop"]}
+    one, other = (
+        dlt.pipeline(
+            name,
+            destination=dlt.destinations.filesystem(str(workdir / "lake")),
+            dataset_name=DATASET,
+            pipelines_dir=str(workdir / "pipelines"),
+        )
+        for name in resources
+    )
+    for _ in range(3):
+        load_in_checkpoints(one, make_source(small, resources=resources["one"]))
+        load_in_checkpoints(other, make_source(small, resources=resources["other"]))
+        small.arrive(3)
+    load_in_checkpoints(one, make_source(small, resources=resources["one"]))
+
+    for pipeline in (one, other):
+        found = reconcile(pipeline, make_source(small, resources=resources[pipeline.pipeline_name]))
+        assert found.reconcile is not None
+        assert (found.reconcile.added, found.tables) == (0, {})
 
 
 def test_two_accounts_under_names_of_their_own_go_into_two_datasets(

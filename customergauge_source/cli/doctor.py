@@ -16,7 +16,7 @@ from customergauge_source.cli.options import Options
 from customergauge_source.cli.whereabouts import Whereabouts
 from customergauge_source.dlt_bridge import ducklake, health, memory, working_dir
 from customergauge_source.dlt_bridge.known import check_dlt
-from customergauge_source.dlt_bridge.refusals import check_destination
+from customergauge_source.dlt_bridge.refusals import check_destination, check_refresh
 from customergauge_source.dlt_bridge.settings import is_set
 from customergauge_source.dlt_bridge.tables_step import owner_of
 from customergauge_source.dlt_bridge.writing import check_dialect
@@ -136,6 +136,7 @@ class Doctor:
 
     def _destination(self) -> str:
         pipeline = self.pipeline = self._make_pipeline()
+        check_refresh(pipeline)
         for reader in self._readers.values():
             check_destination(pipeline, reader.keeping(pipeline))
         if self._options.views or is_set(self._source, "views"):

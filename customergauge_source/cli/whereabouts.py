@@ -24,7 +24,10 @@ class Whereabouts:
     def __init__(self, pipeline: Pipeline) -> None:
         """Has dlt read the destination's settings, once: it takes its time."""
         self._pipeline = pipeline
-        self._client: Any = pipeline.destination_client()
+        client: Any = pipeline.destination_client()
+        self._config = client.config
+        # As the destination spells it.
+        self._dataset = str(client.config.normalize_dataset_name(client.schema))
         self.file = self._duckdb_file()
 
     @property
@@ -32,8 +35,8 @@ class Whereabouts:
         """Where the pipeline loads to."""
         name = self.file or self._pipeline.destination.destination_name
         if self._file_of_views() is not None:
-            name = str(self._client.config)  # where the files are, as dlt shows it
-        return f"{name}, dataset {self._dataset()}"
+            name = str(self._config)  # where the files are, as dlt shows it
+        return f"{name}, dataset {self._dataset}"
 
     def shown(self, summary: LoadSummary) -> Iterator[str]:
         """Yields where a load went, and how it is looked at."""
@@ -45,7 +48,7 @@ class Whereabouts:
                 return
             file = views
         name = next(iter(summary.resources))
-        query = f"SELECT * FROM {self._dataset()}.{name} LIMIT 5"  # noqa: S608 - it is shown
+        query = f"SELECT * FROM {self._dataset}.{name} LIMIT 5"  # noqa: S608 - it is shown
         if file is not None:
             path = json.dumps(file, ensure_ascii=False)
             look = f'it = duckdb.connect({path}, read_only=True); it.sql("{query}").show()'
@@ -55,7 +58,7 @@ class Whereabouts:
     def _duckdb_file(self) -> str | None:
         if not self._pipeline.destination.destination_type.endswith(".duckdb"):
             return None
-        path, here = Path(self._client.config.credentials.database), Path.cwd()
+        path, here = Path(self._config.credentials.database), Path.cwd()
         return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
     def _file_of_views(self) -> str | None:
@@ -63,7 +66,3 @@ class Whereabouts:
         from customergauge_source.dlt_bridge import keeping, lake
 
         return lake.file_of(self._pipeline).name if keeping.is_lake(self._pipeline) else None
-
-    def _dataset(self) -> str:
-        """Returns the name of the dataset as the destination spells it."""
-        return str(self._client.config.normalize_dataset_name(self._client.schema))

@@ -24,7 +24,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from customergauge_source.dlt_bridge.declare import REJECTED_RECORDS_TABLE
 from customergauge_source.dlt_bridge.keeping import is_lake
 from customergauge_source.exceptions import DestinationError
-from customergauge_source.tables.shape import DELETED, deleted_table
+from customergauge_source.tables.shape import DELETED, root_tables
 
 logger = logging.getLogger("customergauge_source")
 
@@ -207,7 +207,7 @@ def _is_loaded(pipeline: Pipeline, schema: Schema, table: str) -> bool:
     A table comes there with its first file, behind the schema: one that was cut off lacks some.
     """
     done = pipeline.state.get("sources", {}).get(schema.name, {}).get("resources", {})
-    return get_root_table(schema.tables, table)["name"] in {*done, *map(deleted_table, done)}
+    return get_root_table(schema.tables, table)["name"] in root_tables(done)
 
 
 def _is_merged(schema: Schema, table: str) -> bool:

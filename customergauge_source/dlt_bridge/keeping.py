@@ -78,7 +78,8 @@ class Keeping:
         Raises:
             ConfigurationError: They are not.
         """
-        before = schema.tables.get(name, {}).get("table_format") if schema else self.table_format
+        table = schema.tables.get(name) if schema else None
+        before = table.get("table_format") if table else self.table_format
         if self.history and before != self.table_format:
             raise ConfigurationError(
                 f"table_format is {self.table_format or 'not set'}, and the tables of {name} are"

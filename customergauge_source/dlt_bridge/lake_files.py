@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,7 @@ from customergauge_source.dlt_bridge.integrity import can_sync
 from customergauge_source.dlt_bridge.keeping import VERSIONS_OF
 from customergauge_source.exceptions import CustomerGaugeError, DestinationError
 from customergauge_source.secrecy import without_traceback, without_values
-from customergauge_source.tables.shape import deleted_table
+from customergauge_source.tables.shape import root_tables
 
 LOADS: Final = "_dlt_loads"
 _DONE: Final = re.compile(r"__(\d+(?:\.\d+)?)\.jsonl$")
@@ -139,20 +139,32 @@ def forget_undone(pipeline: Pipeline, source: str, *, is_dry: bool) -> None:
             client.fs_client.rm_file(file)
 
 
-def forget_unloaded(pipeline: Pipeline, source: str, loaded: Collection[str]) -> None:
-    """Removes from a schema the tables of our resources that no load has brought.
+def forget_unloaded(pipeline: Pipeline, source: str, begun: Collection[str]) -> None:
+    """Removes from a schema those of our tables that no load has brought yet.
 
     Args:
         pipeline: A pipeline that has state and schema of the lake.
         source: Name of the source, which is that of its schema.
-        loaded: The resources that a load has brought.
+        begun: The resources that have been loaded, whose tables are there, or were. Those of
+            others are looked for: another pipeline may have brought them.
     """
-    tables: dict[str, Any] = pipeline.schemas[source].tables if source in pipeline.schemas else {}
-    roots = {name: get_root_table(tables, name) for name in tables}
-    kept = {*loaded, *map(deleted_table, loaded), REJECTED_RECORDS_TABLE}
-    for name, root in roots.items():
-        if VERSIONS_OF in root and root["name"] not in kept:
-            del tables[name]
+    if source not in pipeline.schemas:
+        return
+    schema = pipeline.schemas[source]
+    roots: Mapping[str, Any] = {it: get_root_table(schema.tables, it) for it in schema.tables}
+    known = root_tables(begun) | {REJECTED_RECORDS_TABLE}
+    ours = (name for name, root in roots.items() if VERSIONS_OF in root)
+    if not (unsure := [name for name in ours if roots[name]["name"] not in known]):
+        return
+    with connected(pipeline) as client:
+        there = {name for name, columns in client.get_storage_tables(unsure) if columns}
+    schema = pipeline.schemas[source]  # anew: dlt reads it again for each client
+    gone: set[str] = set()
+    for name in sorted(unsure):  # a parent's name begins its children's
+        if name not in there or schema.tables[name].get("parent") in gone:
+            gone.add(name)
+    for name in gone:
+        del schema.tables[name]
 
 
 def clear_the_way(pipeline: Pipeline, source: str, resources: Collection[str]) -> None:

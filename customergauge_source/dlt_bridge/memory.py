@@ -41,7 +41,9 @@ def go_on_from_destination(
     stored: dict[str, Any] = pipeline.state.get("sources", {}).get(source, {})
     resources = stored.get("resources", {})
     if is_lake(pipeline):
-        lake_files.forget_unloaded(pipeline, source, resources.keys())
+        # A full refresh forgets the cursors before it drops the files.
+        begun = [name for name, it in resources.items() if it.get("cursors")]
+        lake_files.forget_unloaded(pipeline, source, begun)
     known = _loads_of(pipeline, {it[_CARRIER] for it in resources.values() if _CARRIER in it})
     told = {name: it for name, it in resources.items() if it.get(_CARRIER) in (None, *known)}
     if lost := resources.keys() - told.keys():

@@ -110,6 +110,17 @@ def check_pipeline(resource: Resource, keeping: Keeping) -> None:
         hints.check_neighbours(resource, pipeline, schema)
 
 
+def check_refresh(pipeline: Pipeline) -> None:
+    """Refuses a pipeline that drops what is there with each load package."""
+    if pipeline.refresh is not None:
+        raise ConfigurationError(
+            f"dlt's refresh is {pipeline.refresh}: each load package would drop what the one before"
+            " it has brought.",
+            "Leave it out of the pipeline and of dlt's settings; to begin anew: --full-refresh"
+            " (full_refresh=True).",
+        )
+
+
 def check_destination(pipeline: Pipeline, keeping: Keeping | None = None) -> None:
     """Refuses a destination that lacks something, or in which a merge would leave wrong rows.
 

@@ -16,9 +16,8 @@ from customergauge_source.dlt_bridge import (
     whole_files,
 )
 from customergauge_source.dlt_bridge.keeping import Keeping, is_lake
-from customergauge_source.dlt_bridge.refusals import check_destination
+from customergauge_source.dlt_bridge.refusals import check_destination, check_refresh
 from customergauge_source.dlt_bridge.settings import empty_staging
-from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.reading import ResourceReader
 
 Readers = Mapping[str, ResourceReader | None]
@@ -31,13 +30,7 @@ def check(pipeline: Pipeline, readers: Readers) -> None:
     Raises:
         ConfigurationError: It cannot.
     """
-    if pipeline.refresh is not None:
-        raise ConfigurationError(
-            f"dlt's refresh is {pipeline.refresh}: each load package would drop what the one before"
-            " it has brought.",
-            "Leave it out of the pipeline and of dlt's settings; to begin anew: --full-refresh"
-            " (full_refresh=True).",
-        )
+    check_refresh(pipeline)
     ours = [*filter(None, readers.values())]
     for keeping in [it.keeping(pipeline) for it in ours] or [Keeping()]:
         check_destination(pipeline, keeping)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -108,6 +108,11 @@ DELETED_RECORDS: Final = Shape(
 def deleted_table(root: str) -> str:
     """Returns the name of the table of what was removed from a root table."""
     return f"deleted_{root}"
+
+
+def root_tables(resources: Collection[str]) -> set[str]:
+    """Returns the names of the root tables of resources."""
+    return {*resources, *map(deleted_table, resources)}
 
 
 def rejected_values_table(root: str) -> str:
