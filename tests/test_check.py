@@ -136,6 +136,13 @@ def test_a_destination_that_cannot_be_written_is_wrong(command: Command, sandbox
     assert wrong(ended) == ["destination"]
 
 
+def test_a_refresh_that_a_load_would_refuse_is_wrong(command: Command, sandbox: Sandbox) -> None:
+    ended = command(sandbox, "--check", REFRESH="drop_sources")
+
+    assert ended.code == 2, ended.err
+    assert wrong(ended) == ["destination"]
+
+
 def test_a_setting_that_a_load_would_refuse_is_wrong(command: Command, sandbox: Sandbox) -> None:
     ended = command(sandbox, "--check", **{f"{PREFIX}PER_PAGE": "99999"})
 

@@ -11,6 +11,7 @@ from typing import Any
 from dlt import Pipeline
 
 from customergauge_source.dlt_bridge import writing
+from customergauge_source.dlt_bridge.integrity import stored_in
 from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.views.dialects import Writer
 from customergauge_source.views.hidden import Hidden
@@ -61,7 +62,7 @@ def opened(pipeline: Pipeline, source: str) -> Iterator[Dataset]:
         names = client.schema.data_table_names(seen_data_only=True)
         yield Dataset(
             client.config.normalize_dataset_name(client.schema),
-            frozenset(writing.stored_in(client, names)),
+            frozenset(stored_in(client, names)),
             writer.zone,
             writing.hidden(pipeline, source),
             client.sql_client,

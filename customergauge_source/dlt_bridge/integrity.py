@@ -74,6 +74,11 @@ def lacking(pipeline: Pipeline, *, after_load: bool = True) -> tuple[list[str], 
     return [*dict.fromkeys(lost)], [*dict.fromkeys(lost_of_staging)]
 
 
+def stored_in(client: Any, names: Iterable[str]) -> dict[str, list[str]]:  # noqa: ANN401 - dlt's client
+    """Returns the columns of tables and views that are there, as the destination spells them."""
+    return {name: [*columns] for name, columns in client.get_storage_tables(names) if columns}
+
+
 def is_unreadable(error: PipelineStepFailed) -> bool:
     """Says whether dlt got state or schema from the destination, and can make nothing of it."""
     return error.step == "sync" and isinstance(error.exception, _UNREADABLE)

@@ -19,6 +19,7 @@ from dlt.common.schema import Schema
 from dlt.common.schema.utils import get_root_table
 
 from customergauge_source.dlt_bridge import lake_files
+from customergauge_source.dlt_bridge.integrity import stored_in
 from customergauge_source.dlt_bridge.keeping import present_of
 from customergauge_source.dlt_bridge.lake_files import LOADS
 from customergauge_source.exceptions import DestinationError
@@ -137,7 +138,7 @@ class _Views:
         names = schema.data_table_names(seen_data_only=True)
         names = [it for it in names if self.only is None or it in self.only]
         with lake_files.told():
-            stored = {name for name, columns in self.files.get_storage_tables(names) if columns}
+            stored = stored_in(self.files, names)
             # What is below a table that is gone is of nothing.
             there = [it for it in stored if get_root_table(schema.tables, it)["name"] in stored]
             scans = {name: self._scan(name) for name in there}

@@ -19,7 +19,7 @@ from dlt.common.destination.exceptions import DestinationException, DestinationU
 from dlt.common.schema.utils import get_root_table
 
 from customergauge_source.dlt_bridge.declare import REJECTED_RECORDS_TABLE
-from customergauge_source.dlt_bridge.integrity import can_sync
+from customergauge_source.dlt_bridge.integrity import can_sync, stored_in
 from customergauge_source.dlt_bridge.keeping import VERSIONS_OF
 from customergauge_source.exceptions import CustomerGaugeError, DestinationError
 from customergauge_source.secrecy import without_traceback, without_values
@@ -150,21 +150,18 @@ def forget_unloaded(pipeline: Pipeline, source: str, begun: Collection[str]) -> 
     """
     if source not in pipeline.schemas:
         return
-    schema = pipeline.schemas[source]
-    roots: Mapping[str, Any] = {it: get_root_table(schema.tables, it) for it in schema.tables}
+    tables = pipeline.schemas[source].tables
+    roots: Mapping[str, Any] = {name: get_root_table(tables, name) for name in tables}
     known = root_tables(begun) | {REJECTED_RECORDS_TABLE}
-    ours = (name for name, root in roots.items() if VERSIONS_OF in root)
-    if not (unsure := [name for name in ours if roots[name]["name"] not in known]):
+    unsure = [it for it, root in roots.items() if VERSIONS_OF in root and root["name"] not in known]
+    if not unsure:
         return
     with connected(pipeline) as client:
-        there = {name for name, columns in client.get_storage_tables(unsure) if columns}
-    schema = pipeline.schemas[source]  # anew: dlt reads it again for each client
-    gone: set[str] = set()
+        there = stored_in(client, unsure)
+    tables = pipeline.schemas[source].tables  # anew: dlt reads the schema again for each client
     for name in sorted(unsure):  # a parent's name begins its children's
-        if name not in there or schema.tables[name].get("parent") in gone:
-            gone.add(name)
-    for name in gone:
-        del schema.tables[name]
+        if name not in there or (tables[name].get("parent") or name) not in tables:
+            del tables[name]
 
 
 def clear_the_way(pipeline: Pipeline, source: str, resources: Collection[str]) -> None:

@@ -18,13 +18,13 @@ from dlt.common.schema import Schema
 from dlt.destinations.exceptions import DatabaseException
 
 from customergauge_source.dlt_bridge import lake
+from customergauge_source.dlt_bridge.integrity import stored_in
 from customergauge_source.dlt_bridge.keeping import is_lake
 from customergauge_source.dlt_bridge.writing import (
     dialect_of,
     execute,
     hidden,
     opened,
-    stored_in,
 )
 from customergauge_source.views import VIEWS, View
 from customergauge_source.views.dialects import DIALECTS, Writer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -104,8 +104,3 @@ def as_sent(sql: Any, statement: str) -> str:  # noqa: ANN401 - dlt's client
 def dialect_of(pipeline: Pipeline) -> str:
     """Returns the dialect of a pipeline's destination, as sqlglot calls it."""
     return str(pipeline.destination.capabilities().sqlglot_dialect)
-
-
-def stored_in(client: Any, names: Iterable[str]) -> dict[str, list[str]]:  # noqa: ANN401 - dlt's client
-    """Returns the columns of tables and views that are there, as the destination spells them."""
-    return {name: [*columns] for name, columns in client.get_storage_tables(names) if columns}
