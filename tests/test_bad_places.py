@@ -82,7 +82,7 @@ def test_a_report_into_a_folder_that_cannot_be_written_ends_with_2(
 def test_a_disk_that_fills_up_under_the_database_ends_with_5_and_nothing_is_lost(
     command: Command,
 ) -> None:
-    with Sandbox(responses=2100) as sandbox:
+    with Sandbox(responses=6000) as sandbox:
         assert command(sandbox, "--per-page", "100", "--max-pages", "1").code == 0
         room = command.file.stat().st_size + 100_000
         assert_told(run(command.folder, sandbox, room), 5, str(command.file))

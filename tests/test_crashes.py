@@ -32,11 +32,11 @@ from tests.truth import differences
 KILLS_PER_CASE = 5
 STARTING_SHARE = 0.15
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-STAGED = r'INSERT INTO "customergauge_data_staging"\."responses" '
+MERGED = "CREATE TEMPORARY TABLE responses_delete"
 DROPPED = "the tables are dropped"
 MOMENTS = {
-    DROPPED: f"sql< {STAGED}",
-    "a table is staged, and not noted": f"sql> {STAGED}",
+    DROPPED: f"sql< {MERGED}",
+    "records are merged, and that not committed": f"sql> {MERGED}",
     "a package is loaded, and not moved": r"os.rename .*/load/normalized/[0-9.]+$",
     "a schema is being written": r"(open|os.rename) .*/schemas/\w+$",
     "the state is about to be saved": r"(open|os.rename) .*/customergauge/\w+$",
@@ -169,7 +169,7 @@ def test_kills_in_somebody_elses_pipeline_lose_neither_theirs_nor_ours(
 
 
 HALF_DONE = {
-    "ours is half removed": ([("load", f"sql> {STAGED}"), ("load", "os.rmdir failed_jobs")], "run"),
+    "ours is half removed": ([("load", f"sql> {MERGED}"), ("load", "os.rmdir failed_jobs")], "run"),
     "theirs is normalized, and still there": (
         [("leave load", r"shutil.rmtree .*/normalize/extracted/")],
         "load",

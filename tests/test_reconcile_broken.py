@@ -42,12 +42,13 @@ from tests.truth import differences, loaded, stored_cursor
 TRIES = 5
 IMPATIENT = {"RUNTIME__REQUEST_TIMEOUT": "0.3", "RUNTIME__REQUEST_BACKOFF_FACTOR": "0.001"}
 PAGES = -(-RESPONSES // 20) + 1
-STAGED = r'INSERT INTO "customergauge_data_staging"\.'
+NOTED = r'DELETE FROM "customergauge_data"\."deleted_responses"'
+REMOVED = "CREATE TEMPORARY TABLE responses_delete"
 MOMENTS = {
-    "asked, and not noted": f'sql< {STAGED}"deleted_responses"',
-    "noted, and that not committed": r'sql> DELETE FROM "customergauge_data"\."deleted_responses"',
-    "noted, and not removed": f'sql< {STAGED}"responses" ',
-    "removed, and that not committed": "sql> CREATE TEMPORARY TABLE responses_delete",
+    "asked, and not noted": f"sql< {NOTED}",
+    "noted, and that not committed": f"sql> {NOTED}",
+    "noted, and not removed": f"sql< {REMOVED}",
+    "removed, and that not committed": f"sql> {REMOVED}",
 }
 EVENTS = [f"event {number}" for number in range(20, 1400, 20)]  # of which a run has about so many
 

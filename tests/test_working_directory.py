@@ -19,7 +19,7 @@ from tests.support import DATASET, TABLES, asked_cursors, at_length, make_pipeli
 from tests.truth import differences, loaded
 
 OPTIONS = ("--per-page", "20", "--checkpoint-pages", "2")
-STAGED = r'sql< INSERT INTO "customergauge_data_staging"\."responses" '
+MERGED = "sql< CREATE TEMPORARY TABLE responses_delete"
 
 
 def alter(file: Path, change: str) -> None:
@@ -45,7 +45,7 @@ def data_left(command: Command, sandbox: Sandbox) -> list[str]:
 
 def die(command: Command, sandbox: Sandbox, *options: str) -> None:
     """Runs the command until it is killed with a package of data in the working directory."""
-    died = command(sandbox, *OPTIONS, *options, **{KILL_AT: STAGED})
+    died = command(sandbox, *OPTIONS, *options, **{KILL_AT: MERGED})
     assert died.code == -signal.SIGKILL, died.err
 
 

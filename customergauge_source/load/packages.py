@@ -132,8 +132,12 @@ class Packages:
         """Loads what is normalized; a schema that is new is checked before, and described after."""
         if is_new and not (self.full_refresh or is_lake(pipeline)):
             check_tables(pipeline)
+        if into_duckdb := extraction.is_into("duckdb"):
+            from customergauge_source.dlt_bridge import duckdb_merge  # noqa: PLC0415 - for it alone
+
+            pipeline.destination = duckdb_merge.from_files(pipeline.destination)
         pipeline.load()
         if is_new:
             views.describe_tables(pipeline, self.source)
-        if extraction.is_into("duckdb"):
+        if into_duckdb:
             duckdb_file.write_log(pipeline)
