@@ -50,11 +50,12 @@ def test_nothing_is_copied_into_staging_tables(
     assert differences(workdir / FILE, sandbox.records) == []
     copies = [it for it in statements if f'INTO "{DATASET}_staging"."responses' in it]
     assert copies == []
+    assert [it for it in statements if str(workdir) in it] == []  # dlt looks for words in them
     assert pipeline.destination is destination
     assert pipeline.state["destination_type"] == "dlt.destinations.duckdb"
 
 
-@pytest.mark.parametrize("name", ["this;that", "drop [a] table"])
+@pytest.mark.parametrize("name", ["this;that", "drop [a] table", "nps=3", "two\nlines"])
 def test_a_working_directory_may_be_called_what_it_likes(
     command: Command, sandbox: Sandbox, name: str
 ) -> None:

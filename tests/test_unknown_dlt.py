@@ -10,9 +10,10 @@ from typing import Any
 import dlt
 import pytest
 from dlt.destinations import sql_jobs
+from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
 from customergauge_source import CustomerGaugeError
-from customergauge_source.dlt_bridge import known, tables_step
+from customergauge_source.dlt_bridge import duckdb_merge, known, tables_step
 from customergauge_source.sandbox import Sandbox
 from tests.support import LOAD, ROOT, environment, make_pipeline, make_source, query
 
@@ -56,9 +57,14 @@ def appended(*args: Any, **more: Any) -> Any:
     ("place", "instead", "what"),
     [
         (f"{tables_step.__name__}.receive_arrow", lambda *_: None, "KeyError: 'resource'"),
-        (f"{sql_jobs.__name__}.SqlMergeFollowupJob.gen_merge_sql", appended, "emptied stay"),
+        (f"{sql_jobs.__name__}.SqlMergeFollowupJob.gen_merge_sql", appended, "2 rows, its list 1"),
+        (
+            f"{duckdb_merge.__name__}._FilesAsStaging.get_qualified_table_names",
+            DuckDbSqlClient.get_qualified_table_names,
+            "0 rows, its list 0",
+        ),
     ],
-    ids=["metrics", "merge"],
+    ids=["metrics", "merge", "files that are not read"],
 )
 @pytest.mark.usefixtures("another")
 def test_one_that_breaks_the_nested_chain_is_refused(

@@ -4,9 +4,10 @@ dlt copies them into staging tables first, and DuckDB writes each row of those i
 that copy a first load of 100,000 responses takes a seventh less time
 (`python -m tests.benchmarks --only limit`).
 
-dlt tells a client which files the tables of a chain have once all are there; its lakes merge from
-them in the same way. The merge itself stays dlt's, in one transaction; only what it reads is
-another. Staging tables stay empty; from them come the columns that a package does not have.
+dlt tells a client which files the tables of a chain have once all are there, and where they will
+lie until the package is done; its lakes merge from them in the same way. The merge itself stays
+dlt's, in one transaction; only what it reads is another. Staging tables stay empty; from them come
+the columns that a package does not have.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dlt.common.destination.client import FollowupJobRequest, LoadJob
+from dlt.common.destination.client import (
+    FollowupJobRequest,
+    HasFollowupJobs,
+    LoadJob,
+    RunnableLoadJob,
+)
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.storages.load_package import LoadJobInfo
 from dlt.destinations import duckdb
@@ -52,9 +58,11 @@ class _Client(DuckDbClient):
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
     ) -> LoadJob:
         """Leaves a file where it is, if the merge is to read it."""
-        if table["write_disposition"] == "merge" and _can_be_named(file_path):
+        if table["write_disposition"] != "merge" or not _is_read(file_path):
+            return super().create_load_job(table, file_path, load_id, restore)
+        if "parent" in table:
             return FinalizedLoadJobWithFollowupJobs(file_path)
-        return super().create_load_job(table, file_path, load_id, restore)
+        return _NothingToDo(file_path)
 
     @override
     def create_table_chain_completed_followup_jobs(
@@ -67,9 +75,11 @@ class _Client(DuckDbClient):
             return super().create_table_chain_completed_followup_jobs(
                 table_chain, completed_table_chain_jobs
             )
+        if completed_table_chain_jobs is None:
+            raise ValueError("dlt does not tell which files there are to be merged.")
         files: dict[str, list[str]] = {}
-        for job in completed_table_chain_jobs or ():
-            if _can_be_named(job.file_path):
+        for job in completed_table_chain_jobs:
+            if _is_read(job.file_path):
                 files.setdefault(job.job_file_info.table_name, []).append(job.file_path)
         return [SqlMergeFollowupJob.from_table_chain(table_chain, self._reading(files))]
 
@@ -79,8 +89,19 @@ class _Client(DuckDbClient):
         return _FilesAsStaging(*places, files=files)
 
 
+class _NothingToDo(RunnableLoadJob, HasFollowupJobs):
+    """The job of a chain's root: dlt looks for the next ones as soon as one ends that was run."""
+
+    @override
+    def run(self) -> None:
+        """Does nothing."""
+
+
 class _FilesAsStaging(DuckDbSqlClient):
-    """Names a staging table, and what the files have that were not copied into it."""
+    """Names a staging table, and what the files have that were not copied into it.
+
+    A merge of dlt's takes staging tables from here alone, and has them behind FROM and USING alone.
+    """
 
     def __init__(self, *places: Any, files: Mapping[str, list[str]]) -> None:  # noqa: ANN401 - dlt's
         super().__init__(*places)
@@ -94,11 +115,11 @@ class _FilesAsStaging(DuckDbSqlClient):
         table, staging = super().get_qualified_table_names(table_name, quote, casefold)
         if table_name not in self._files:
             return table, staging
-        files = ", ".join(f"'{file}'" for file in self._files[table_name])
-        read = f"FROM read_parquet([{files}], union_by_name = true)"
-        return table, f"(FROM {staging} UNION ALL BY NAME {read})"
+        # In hexadecimal, as dlt cuts the statements at each `;`, and looks for words in them.
+        files = ", ".join(f"decode(unhex('{it.encode().hex()}'))" for it in self._files[table_name])
+        how = "union_by_name = true, hive_partitioning = false"  # of which a path may speak
+        return table, f"(FROM {staging} UNION ALL BY NAME FROM read_parquet([{files}], {how}))"
 
 
-def _can_be_named(file: str) -> bool:
-    """Says whether it is a Parquet file that an SQL file of dlt, cut at each `;`, can name."""
-    return file.endswith(".parquet") and ";" not in file
+def _is_read(file: str) -> bool:
+    return file.endswith(".parquet")

@@ -14,9 +14,11 @@ from typing import Any, Final
 import dlt
 from dlt.common.runtime import signals
 from dlt.common.runtime.collector import NULL_COLLECTOR
+from dlt.destinations.sql_client import SqlClientBase
 
 from customergauge_source.dlt_bridge import extraction
 from customergauge_source.dlt_bridge.catalog import reader_maker
+from customergauge_source.dlt_bridge.duckdb_merge import from_files
 from customergauge_source.dlt_bridge.keeping import Keeping
 from customergauge_source.dlt_bridge.tables_step import TablesStep
 from customergauge_source.exceptions import ConfigurationError, causes_of
@@ -32,12 +34,13 @@ def merge_a_chain(release: str, remedy: str) -> None:
     """Merges a record twice, the second time without its items.
 
     Raises:
-        ConfigurationError: It failed, or the items are still there.
+        ConfigurationError: It failed, or left other rows than the record alone.
     """
-    what, cause = "rows of a list that was emptied stay", None
+    cause = None
     try:
-        if not _items_left():
+        if (rows := _rows()) == (1, 0):
             return
+        what = "a record whose list was emptied has {} rows, its list {}".format(*rows)
     except Exception as error:
         *_, cause = causes_of(error)
         if isinstance(cause, KeyboardInterrupt):  # as dlt tells of a signal
@@ -50,13 +53,13 @@ def merge_a_chain(release: str, remedy: str) -> None:
     ) from cause
 
 
-def _items_left() -> int:
+def _rows() -> tuple[int, int]:
     before = extraction.active_pipeline()
     with tempfile.TemporaryDirectory() as folder:
         pipeline = dlt.pipeline(
             "customergauge_trial",
             pipelines_dir=folder,
-            destination=dlt.destinations.duckdb(f"{folder}/chain.duckdb"),
+            destination=from_files(dlt.destinations.duckdb(f"{folder}/chain.duckdb")),
             dataset_name="trial",
             progress=NULL_COLLECTOR,
         )
@@ -66,13 +69,17 @@ def _items_left() -> int:
                     pipeline.run(_records(items))
                     signals.raise_if_signalled()
             with pipeline.sql_client() as sql:
-                table = sql.make_qualified_table_name("records__items")
-                ((rows,),) = sql.execute_sql(f"SELECT count(*) FROM {table}") or ()  # noqa: S608 - ours
-                return int(rows)
+                return _count(sql, "records"), _count(sql, "records__items")
         finally:
             pipeline.deactivate()
             if before is not None:
                 before.activate()
+
+
+def _count(sql: SqlClientBase[Any], table: str) -> int:
+    name = sql.make_qualified_table_name(table)
+    ((rows,),) = sql.execute_sql(f"SELECT count(*) FROM {name}") or ()  # noqa: S608 - ours
+    return int(rows)
 
 
 def _records(items: list[dict[str, str]]) -> Any:  # noqa: ANN401 - dlt's resource
