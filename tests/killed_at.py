@@ -38,6 +38,12 @@ def kill_at(moment: str) -> None:
         if event in _FILE_EVENTS and arguments:
             look(event, arguments[0])
 
+    DuckDbSqlClient.execute_query = watching(look)  # type: ignore[method-assign]
+    sys.addaudithook(audit)
+
+
+def watching(look: Callable[[str, str], None]) -> Any:
+    """Returns what tells of each query, and takes the place of `DuckDbSqlClient.execute_query`."""
     execute = DuckDbSqlClient.execute_query
 
     @contextmanager
@@ -47,8 +53,7 @@ def kill_at(moment: str) -> None:
             yield cursor
         look("sql>", query)
 
-    DuckDbSqlClient.execute_query = watched  # type: ignore[method-assign]
-    sys.addaudithook(audit)
+    return watched
 
 
 def _is_last_of(number: int) -> Callable[[str], bool]:

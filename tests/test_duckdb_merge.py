@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from customergauge_source import load_in_checkpoints
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
+from tests.killed_at import watching
 from tests.support import DATASET, make_pipeline, make_source, query
 from tests.truth import differences
 
@@ -24,15 +24,8 @@ FILE = "customergauge.duckdb"
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What DuckDB is sent."""
     sent: list[str] = []
-    execute = DuckDbSqlClient.execute_query
-
-    @contextmanager
-    def watched(self: Any, statement: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        sent.append(statement)
-        with execute(self, statement, *args, **kwargs) as cursor:
-            yield cursor
-
-    monkeypatch.setattr(DuckDbSqlClient, "execute_query", watched)
+    look = watching(lambda _event, query: sent.append(query))
+    monkeypatch.setattr(DuckDbSqlClient, "execute_query", look)
     return sent
 
 

@@ -60,7 +60,7 @@ class _Client(DuckDbClient):
         """Leaves a file where it is, if the merge is to read it."""
         if table["write_disposition"] != "merge" or not _is_read(file_path):
             return super().create_load_job(table, file_path, load_id, restore)
-        if "parent" in table:
+        if table.get("parent"):
             return FinalizedLoadJobWithFollowupJobs(file_path)
         return _NothingToDo(file_path)
 
@@ -81,12 +81,8 @@ class _Client(DuckDbClient):
         for job in completed_table_chain_jobs:
             if _is_read(job.file_path):
                 files.setdefault(job.job_file_info.table_name, []).append(job.file_path)
-        return [SqlMergeFollowupJob.from_table_chain(table_chain, self._reading(files))]
-
-    def _reading(self, files: Mapping[str, list[str]]) -> DuckDbSqlClient:
-        it = self.sql_client
-        places = (it.dataset_name, it.staging_dataset_name, it.credentials, it.capabilities)
-        return _FilesAsStaging(*places, files=files)
+        reading = _FilesAsStaging(self.sql_client, files)
+        return [SqlMergeFollowupJob.from_table_chain(table_chain, reading)]
 
 
 class _NothingToDo(RunnableLoadJob, HasFollowupJobs):
@@ -103,8 +99,8 @@ class _FilesAsStaging(DuckDbSqlClient):
     A merge of dlt's takes staging tables from here alone, and has them behind FROM and USING alone.
     """
 
-    def __init__(self, *places: Any, files: Mapping[str, list[str]]) -> None:  # noqa: ANN401 - dlt's
-        super().__init__(*places)
+    def __init__(self, it: DuckDbSqlClient, files: Mapping[str, list[str]]) -> None:
+        super().__init__(it.dataset_name, it.staging_dataset_name, it.credentials, it.capabilities)
         self._files = files
 
     @override
