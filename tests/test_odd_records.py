@@ -9,8 +9,10 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pyarrow.json as pa_json
 import pytest
 
+from customergauge_source.api import arrow_json
 from customergauge_source.api.page import Decoder, NotAsDocumentedError, Page
 from customergauge_source.resources import RESPONSES
 from customergauge_source.resources.query import zone
@@ -126,6 +128,40 @@ def test_only_odd_records_go_the_way_of_objects(
     assert by_objects == [4]  # two, and the neighbours of what is no object
     assert [it.position for it in decoded[1]] == [7, 9]
     assert decoded == as_objects(body)
+
+
+def test_what_was_at_fault_on_a_page_is_set_aside_on_the_next(
+    by_objects: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[int] = []
+    parse = pa_json.read_json
+
+    def counted(text: Any, **how: Any) -> Any:
+        parsed.append(text.size())
+        return parse(text, **how)
+
+    monkeypatch.setattr(arrow_json, "read_json", counted)
+    reader = make_reader()
+    decoder = Decoder(RESPONSES, lambda: reader)
+    odd = {"tags": "none"}
+    records = [
+        records_with((3, odd)),
+        records_with((7, odd)),
+        records_with(),
+        records_with((2, {"mood": odd})),  # which is not odd there
+        records_with(*((place, odd) for place in range(7))),
+        records_with((COUNT - 1, odd)),
+        records_with((9, odd)),
+    ]
+    decoded, counts = [], []
+    for page in records:
+        before = len(parsed), sum(by_objects)
+        decoded.append(told(decoder.decode(page_of(*page))))
+        counts.append((len(parsed) - before[0], sum(by_objects) - before[1]))
+
+    assert counts[:3] == [(3, 1), (1, 1), (1, 0)]
+    assert counts[-1] == (2, 1)  # no odd one was expected
+    assert decoded == [as_objects(page_of(*page)) for page in records]
 
 
 def test_numbers_where_text_is_declared_are_not_odd(by_objects: list[int]) -> None:

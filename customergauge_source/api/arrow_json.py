@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow.json import ParseOptions, ReadOptions, read_json
 
-from customergauge_source.tables.as_declared import NotAsDeclaredError, OddRecordsError
+from customergauge_source.tables.as_declared import NotAsDeclaredError
 from customergauge_source.tables.encoding import decode
 from customergauge_source.tables.read import Reader
 
 _MOST_ODD: Final = 5
 """Records of a page that are set aside: with more of them the page is faster as objects."""
 _BEGINNING: Final = re.compile(rb'\s*(\{\s*"data"\s*:\s*\[\s*)(\{\s*"[^"\\]*"\s*:)')
+_END: Final = b"}]}"
 _AT_FAULT: Final = re.compile(r"Column\(/data/\[\](.*)\) (.*) in row (\d+)")
 _NO_TEXT: Final = ("changed from string to number", "changed from string to boolean")
 
@@ -49,41 +49,53 @@ def read_page(body: bytes, reader: Reader) -> Answer | None:
         _check_utf8(body)
     except pa.ArrowInvalid:
         return None
-    answer = None if reader.expects_odd else _read([body], reader)
+    answer = None if reader.expects_odd else _read(_whole(body), reader)
     if answer is None:
         answer = _read(_cut(body), reader)
         reader.expects_odd = answer is not None and bool(answer.odd)
     return answer
 
 
-def _read(lines: list[bytes], reader: Reader) -> Answer | None:
+def _read(page: _Page, reader: Reader) -> Answer | None:
     try:
-        return _Page(dict(enumerate(lines))).read(reader)
+        return page.read(reader)
     except (ValueError, RecursionError, NotAsDeclaredError):  # Arrow's own is a ValueError
         return None
 
 
-def _cut(body: bytes) -> list[bytes]:
-    """Returns a page as several of one record each, which Arrow's reader can tell apart.
+def _cut(body: bytes) -> _Page:
+    """Returns a page cut into lines of one record each, which Arrow's reader can tell apart.
 
     Where a record ends is guessed, by how the first one begins. If all of them are JSON in which
     `data` is a list, and nothing else is there ahead of the last one, the guess was right.
     """
     beginning = _BEGINNING.match(body)
     if beginning is None:
-        return [body]
+        return _whole(body)
     opening, first = beginning.groups()
     seam = re.search(rb"\}[ \t\r\n]*,[ \t\r\n]*" + re.escape(first), body)
-    start, *rest = body.split(seam[0]) if seam else [body]
-    pages = [start, *(opening + first + record for record in rest)]
-    return [*(page + b"}]}" for page in pages[:-1]), pages[-1]]
+    if seam is None:
+        return _whole(body)
+    records = body[beginning.end() :].split(seam[0])
+    return _Page(opening + first, dict(enumerate(records)))
+
+
+def _whole(body: bytes) -> _Page:
+    return _Page(b"", {0: body})
 
 
 @dataclass(frozen=True)
 class _Page:
-    """A page as lines, by their number; and those whose records are set aside."""
+    """A page as the beginning of each line, and what follows it there.
 
-    lines: dict[int, bytes]
+    Attributes:
+        beginning: How each line begins.
+        records: What follows in each, without the end that all lines but the last one have.
+        odd: Of lines that are set aside the same. Both are known by their number in the page.
+    """
+
+    beginning: bytes
+    records: dict[int, bytes]
     odd: dict[int, bytes] = field(default_factory=dict)
 
     def read(self, reader: Reader) -> Answer:
@@ -92,60 +104,76 @@ class _Page:
         Raises:
             NotAsDeclaredError: It has to be decoded whole.
         """
-        is_cut = len(self.lines) > 1
-        answer = self._parse(reader)
+        is_cut = len(self.records) > 1
+        if is_cut:
+            self._set_aside_alike(reader.odd_signs)
+        answer, text = self._parse(reader)
         # Arrow's reader miscounts what is in a list behind null, if it had to infer the type. Not
         # before its types were looked at, which ends with those that are nested too deep for this.
         answer.validate()
         data = answer["data"].chunk(0)
         ahead = answer.drop_columns("data").slice(0, len(data) - 1)
-        if len(data) != len(self.lines) or any(it.null_count < len(it) for it in ahead.columns):
+        if len(data) != len(self.records) or any(it.null_count < len(it) for it in ahead.columns):
             raise NotAsDeclaredError
         records = data.values
         if data.null_count or (is_cut and len(records) != len(data)):
             raise NotAsDeclaredError
-        return Answer(self._rows(records, reader), self._entries_set_aside())
+        rows, odd = reader.rows_of_arrow(records, text)
+        self._set_aside(odd)
+        return Answer(rows, self._entries_set_aside())
 
-    def _parse(self, reader: Reader) -> pa.Table:
+    def _parse(self, reader: Reader) -> tuple[pa.Table, bytes]:
+        """Returns what Arrow's reader reads, and from which text."""
+        first, *rest = self.records.values()
+        text = (_END + b"\n" + self.beginning).join([self.beginning + first, *rest])
         try:
-            answer = _parse(self._text, reader)
+            answer = _parse(text, reader)
         except pa.ArrowInvalid as refused:
             fault = _AT_FAULT.search(str(refused))
             path = fault[1].split("/")[1:] if fault else []
             if fault is None or not reader.declares(path):
                 raise
             if fault[2] not in _NO_TEXT or not reader.leave_open(path):
+                record = [*self.records.values()][int(fault[3])]
                 self._set_aside([int(fault[3])])
+                _note_sign(reader.odd_signs, path, record)
             return self._parse(reader)
-        return self._parse(reader) if reader.learn(answer["data"].type.value_type) else answer
+        is_new = reader.learn(answer["data"].type.value_type)
+        return self._parse(reader) if is_new else (answer, text)
 
-    def _rows(self, records: pa.StructArray, reader: Reader) -> pa.StructArray:
-        try:
-            return reader.rows_of_arrow(records, self._text)
-        except OddRecordsError as refused:
-            self._set_aside(refused.rows)
-            is_odd = pc.is_in(pa.array(range(len(records))), pa.array(refused.rows))
-        return self._rows(records.filter(pc.invert(is_odd)), reader)
-
-    @property
-    def _text(self) -> bytes:
-        return b"\n".join(self.lines.values())
+    def _set_aside_alike(self, signs: Collection[bytes]) -> None:
+        """Sets records aside that have what those at fault had on pages before, if they are few."""
+        records = [*self.records.values()]
+        alike = {row for sign in signs for row, it in enumerate(records) if sign in it}
+        alike.discard(len(records) - 1)
+        if len(alike) <= _MOST_ODD:
+            self._set_aside(sorted(alike))
 
     def _set_aside(self, rows: Sequence[int]) -> None:
-        numbers = [*self.lines]
+        if not rows:
+            return
+        numbers = [*self.records]
         if len(self.odd) + len(rows) > _MOST_ODD or len(numbers) - 1 in rows or len(numbers) == 1:
             raise NotAsDeclaredError
         for row in rows:
-            self.odd[numbers[row]] = self.lines.pop(numbers[row])
+            self.odd[numbers[row]] = self.records.pop(numbers[row])
 
     def _entries_set_aside(self) -> list[tuple[int, Any]]:
         found: list[tuple[int, Any]] = []
         for line, number in enumerate(sorted(self.odd)):
             before = len(found) - line  # of other lines each has one
-            page = self.odd[number]
+            page = self.beginning + self.odd[number] + _END
             entries = decode(page[page.index(b"[") : -1])  # which is no list if there is more
             found += enumerate(entries, number + before)
         return found
+
+
+def _note_sign(signs: set[bytes], path: Sequence[str], record: bytes) -> None:
+    """Notes how the value begins that was at fault: a text in place of a list has a quote."""
+    keys = [it.encode() for it in path if it != "[]"]
+    found = re.search(rb'"%b"\s*:\s*\S' % re.escape(keys[-1]), record) if keys else None
+    if found and len(signs) < _MOST_ODD:
+        signs.add(found[0])
 
 
 def _parse(lines: bytes, reader: Reader) -> pa.Table:

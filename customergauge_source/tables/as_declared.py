@@ -6,7 +6,8 @@ changed, or what has to be refused, is left to `put_right`, which sees the value
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
@@ -26,36 +27,51 @@ class NotAsDeclaredError(Exception):
     """Something in the records has to be put right."""
 
 
-class OddRecordsError(NotAsDeclaredError):
-    """Something has to be put right in some of the records.
+@dataclass(frozen=True)
+class _Page:
+    """What all tables of a page share, and the records in which something has to be put right.
 
     Attributes:
-        rows: Their places, in order.
+        writes_whole: Says whether whole numbers were written without a fraction, 1 and not 1.0.
     """
 
-    def __init__(self, rows: Sequence[int]) -> None:
-        super().__init__()
-        self.rows = rows
+    target: Target
+    writes_whole: Callable[[], bool]
+    odd: set[int] = field(default_factory=set)
+
+    def refuse(self, rows: Sequence[int], table: Path) -> None:
+        """Notes rows to be put right; only those of the root table are those of records."""
+        if rows and table != (self.target.root,):
+            raise NotAsDeclaredError
+        self.odd.update(rows)
 
 
-def rows_of_arrow(records: pa.StructArray, target: Target) -> pa.StructArray:
+def rows_of_arrow(
+    records: pa.StructArray, target: Target, writes_whole: Callable[[], bool]
+) -> tuple[pa.StructArray, list[int]]:
     """Returns rows, whose fields are the columns and the lists of child rows.
 
+    With them come, in order, the places of records in which something has to be put right; they
+    have no row.
+
     Raises:
-        OddRecordsError: Something has to be put right in some of them.
-        NotAsDeclaredError: Something has to be put right.
+        NotAsDeclaredError: Something else has to be put right.
     """
     keys = _field(records, target.key)
-    _refuse(_rows_where(pc.is_null(keys)), (target.root,), target)
-    if len(pc.unique(keys)) != len(keys):
+    if pc.count_distinct(keys).as_py() != len(keys) - keys.null_count:
         raise NotAsDeclaredError
+    page = _Page(target, writes_whole)
+    page.refuse(_rows_where(pc.is_null(keys)), (target.root,))
     columns = [
-        *_object(records, target.shape, (target.root,), (), target),
+        *_object(records, target.shape, (target.root,), (), page),
         (target.rejected_values, arrow.rejected_lists([()] * len(records))),
     ]
     rows = arrow.make_struct(columns, len(records))
     check_names(rows.type)
-    return rows
+    if page.odd:
+        is_odd = pc.is_in(pa.array(range(len(rows))), pa.array(page.odd))
+        rows = rows.filter(pc.invert(is_odd))
+    return rows, sorted(page.odd)
 
 
 def check_names(rows: pa.StructType) -> None:
@@ -70,43 +86,38 @@ def check_names(rows: pa.StructType) -> None:
 
 
 def _object(
-    objects: pa.StructArray, shape: Shape, table: Path, prefix: Path, target: Target
+    objects: pa.StructArray, shape: Shape, table: Path, prefix: Path, page: _Page
 ) -> Iterator[_Column]:
     """Yields the columns and lists of an object that every row has."""
     for key, column in shape.fields.items():
-        values = _declared(_field(objects, key), column.type, table, target)
-        yield target.catalog.name((*prefix, key)), values
+        values = _declared(_field(objects, key), column.type, table, page)
+        yield page.target.catalog.name((*prefix, key)), values
     for key, nested in shape.objects.items():
-        yield from _object(_field(objects, key), nested, table, (*prefix, key), target)
+        yield from _object(_field(objects, key), nested, table, (*prefix, key), page)
     for key, item in shape.lists.items():
-        yield _list(_field(objects, key), item, (*table, *prefix, key), target)
+        yield _list(_field(objects, key), item, (*table, *prefix, key), page)
     declared = shape.fields.keys() | shape.objects.keys() | shape.lists.keys()
     undeclared = {field.name for field in objects.type} - declared
     for key in undeclared & shape.older:
-        _refuse(_rows_where(pc.is_valid(_field(objects, key))), table, target)
-    for key in sorted(undeclared):
+        page.refuse(_rows_where(pc.is_valid(_field(objects, key))), table)
+    for key in sorted(undeclared - shape.older):
         values = _field(objects, key)
-        if values.null_count < len(values) and target.catalog.admits(table, (*prefix, key)):
-            yield from _undeclared(values, table, (*prefix, key), target)
+        if values.null_count < len(values) and page.target.catalog.admits(table, (*prefix, key)):
+            yield from _undeclared(values, table, (*prefix, key), page)
 
 
-def _declared(values: pa.Array, data_type: DataType, table: Path, target: Target) -> pa.Array:
+def _declared(values: pa.Array, data_type: DataType, table: Path, page: _Page) -> pa.Array:
     if data_type == "timestamp":
         if not pa.types.is_string(values.type):  # Arrow makes moments of numbers
-            _refuse(_rows_where(pc.is_valid(values)), table, target)
+            page.refuse(_rows_where(pc.is_valid(values)), table)
+            return pa.nulls(len(values), arrow.ARROW_TYPES[data_type])
         odd: set[int] = set()
-        moments = arrow.timestamps(values, target.zone, lambda row, *_: odd.add(row))
-        _refuse(sorted(odd), table, target)
+        moments = arrow.timestamps(values, page.target.zone, lambda row, *_: odd.add(row))
+        page.refuse(sorted(odd), table)
         return moments
     if values.type == arrow.ARROW_TYPES[data_type]:
         return values
-    return _typed(values, data_type, target)
-
-
-def _refuse(rows: Sequence[int], table: Path, target: Target) -> None:
-    """Refuses what has rows to be put right; only those of the root table are those of records."""
-    if rows:
-        raise OddRecordsError(rows) if table == (target.root,) else NotAsDeclaredError
+    return _typed(values, data_type, page)
 
 
 def _rows_where(mask: pa.BooleanArray) -> list[int]:
@@ -114,25 +125,25 @@ def _rows_where(mask: pa.BooleanArray) -> list[int]:
     return rows
 
 
-def _list(lists: pa.ListArray, shape: Shape, path: Path, target: Target) -> _Column:
+def _list(lists: pa.ListArray, shape: Shape, path: Path, page: _Page) -> _Column:
     items = pc.list_flatten(lists)
     if not pa.types.is_struct(items.type):
         items = arrow.make_struct([(SCALAR, items)], len(items))
-    columns = [*_object(items, shape, path, (), target)]
-    return target.catalog.name(path), arrow.make_lists(
+    columns = [*_object(items, shape, path, (), page)]
+    return page.target.catalog.name(path), arrow.make_lists(
         arrow.lengths_of(lists), arrow.make_struct(columns, len(items))
     )
 
 
-def _undeclared(values: pa.Array, table: Path, path: Path, target: Target) -> Iterator[_Column]:
-    catalog, kind = target.catalog, values.type
+def _undeclared(values: pa.Array, table: Path, path: Path, page: _Page) -> Iterator[_Column]:
+    catalog, kind = page.target.catalog, values.type
     name, home = catalog.name(path), catalog.name(table)
     if not name:
         raise NotAsDeclaredError
     if not (pa.types.is_struct(kind) or pa.types.is_list(kind)):
-        if name == target.key:
+        if name == page.target.key:
             raise NotAsDeclaredError
-        yield name, _typed(values, catalog.type_of(home, name), target)
+        yield name, _typed(values, catalog.type_of(home, name), page)
         return
     items = pc.list_flatten(values) if pa.types.is_list(kind) else values
     if catalog.has_column(home, name):
@@ -143,12 +154,12 @@ def _undeclared(values: pa.Array, table: Path, path: Path, target: Target) -> It
     if is_too_deep(table, path) or is_odd:
         raise NotAsDeclaredError
     if pa.types.is_struct(kind):
-        yield from _object(values, OPEN, table, path, target)
+        yield from _object(values, OPEN, table, path, page)
     else:
-        yield _list(values, OPEN, (*table, *path), target)
+        yield _list(values, OPEN, (*table, *path), page)
 
 
-def _typed(values: pa.Array, data_type: DataType, target: Target) -> pa.Array:
+def _typed(values: pa.Array, data_type: DataType, page: _Page) -> pa.Array:
     """Returns a scalar as text in its JSON spelling, or in the type of its column."""
     kind = values.type
     if pa.types.is_nested(kind):
@@ -162,7 +173,7 @@ def _typed(values: pa.Array, data_type: DataType, target: Target) -> pa.Array:
     whole = pc.equal(values, pc.floor(values))
     if not pc.all(pc.less(pc.abs(values), _EXACT)).as_py():
         raise NotAsDeclaredError  # digits are lost, or it is no number
-    if pc.any(whole).as_py() and not target.writes_whole():
+    if pc.any(whole).as_py() and not page.writes_whole():
         raise NotAsDeclaredError  # it was written as 1 or as 1.0, which is not to be seen any more
     numbers = zip(values.to_pylist(), whole.to_pylist(), strict=True)
     spelled = [
@@ -182,7 +193,7 @@ def _tables(rows: pa.StructType) -> Iterator[str]:
     """Yields the names of the tables below some rows; refuses two columns of the same name."""
     if len(set(rows.names)) < len(rows.names):
         raise NotAsDeclaredError
-    for field in rows:
-        if pa.types.is_list(field.type):
-            yield field.name
-            yield from _tables(field.type.value_type)
+    for column in rows:
+        if pa.types.is_list(column.type):
+            yield column.name
+            yield from _tables(column.type.value_type)

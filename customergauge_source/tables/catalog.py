@@ -75,7 +75,6 @@ class Target:
         root: Name of the root table.
         zone: Where the clock stands that timestamps without an offset were read from.
         policy: What becomes of personal data.
-        writes_whole: Says whether whole numbers were written without a fraction, 1 and not 1.0.
     """
 
     root: str
@@ -84,7 +83,6 @@ class Target:
     catalog: Catalog
     zone: tzinfo
     policy: Policy | None = None
-    writes_whole: Callable[[], bool] = lambda: False
 
     @property
     def rejected_values(self) -> str:

@@ -17,12 +17,14 @@ _TOO_LONG_FOR_ORJSON: Final = b"0" * 19
 def without_nul(body: bytes) -> bytes:
     """Returns JSON with U+FFFD for each escaped NUL character, which no destination stores.
 
-    A backslash may itself be escaped; such pairs are set aside as a byte that JSON cannot have.
+    A backslash may itself be escaped: of an odd number ahead, the last one is no beginning.
     """
-    if _NUL not in body or b"\0" in body:
-        return body
-    body = body.replace(b"\\\\", b"\0").replace(_NUL, b"\\ufffd")
-    return body.replace(b"\0", b"\\\\")
+    *before, last = body.split(_NUL)
+    parts: list[bytes] = []
+    for part in before:
+        is_escaped = (len(part) - len(part.rstrip(b"\\"))) % 2
+        parts += (part, _NUL if is_escaped else b"\\ufffd")
+    return b"".join(parts) + last if parts else body
 
 
 def decode(body: bytes) -> Any:  # noqa: ANN401 - any JSON value

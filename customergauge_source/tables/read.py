@@ -8,7 +8,6 @@ gone from it already.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Final
 
@@ -33,6 +32,7 @@ class Reader:
             that are numbers or booleans in this account; and the undeclared texts that it would
             take for timestamps.
         expects_odd: Whether the page before had records that Arrow's reader does not take.
+        odd_signs: What such records had in their JSON; others that have it are likely odd, too.
     """
 
     def __init__(self, target: Target) -> None:
@@ -41,6 +41,7 @@ class Reader:
         self._declared = self.json_type = json_type(target.shape)
         self._open: set[tuple[str, ...]] = set()
         self.expects_odd = False
+        self.odd_signs: set[bytes] = set()
 
     def learn(self, seen: pa.StructType) -> bool:
         """Takes into `json_type` what Arrow's inference got wrong; says if it was anything."""
@@ -60,13 +61,15 @@ class Reader:
         self.json_type = _without(self.json_type, path)
         return True
 
-    def rows_of_arrow(self, records: pa.StructArray, body: bytes) -> pa.StructArray:
-        """Returns what `finished` makes rows of: records that Arrow's reader has read from JSON.
+    def rows_of_arrow(
+        self, records: pa.StructArray, body: bytes
+    ) -> tuple[pa.StructArray, list[int]]:
+        """Returns what `finished` makes rows of, from records that Arrow's reader read in a body.
 
-        Raises what `as_declared` does.
+        It returns and raises what `as_declared` does.
         """
         writes_whole = cache(lambda: not _has_whole_as_fraction(body))
-        return rows_of_arrow(records, replace(self._target, writes_whole=writes_whole))
+        return rows_of_arrow(records, self._target, writes_whole)
 
     def rows_of_objects(self, records: Sequence[JsonObject]) -> pa.StructArray:
         """Returns the rows of records."""
