@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from math import isfinite
 from typing import Any, Final
 
 import orjson
 
-_NUL: Final = b"\\u0000"
+_NUL: Final = re.compile(rb"\\u0000")
 _DIGITS_AS_ZERO: Final = bytes.maketrans(b"123456789", b"0" * 9)
 _LONGEST_NUMBER: Final = 4000
 _TOO_LONG_FOR_ORJSON: Final = b"0" * 19
@@ -19,11 +20,11 @@ def without_nul(body: bytes) -> bytes:
 
     A backslash may itself be escaped: of an odd number ahead, the last one is no beginning.
     """
-    *before, last = body.split(_NUL)
+    *before, last = _NUL.split(body)
     parts: list[bytes] = []
     for part in before:
         is_escaped = (len(part) - len(part.rstrip(b"\\"))) % 2
-        parts += (part, _NUL if is_escaped else b"\\ufffd")
+        parts += (part, b"\\u0000" if is_escaped else b"\\ufffd")
     return b"".join(parts) + last if parts else body
 
 
