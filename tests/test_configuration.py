@@ -344,6 +344,16 @@ def test_the_memory_of_duckdb_is_bounded_wherever_its_file_is(
     assert "MiB" in done.stdout.splitlines()[-1]
 
 
+def test_what_is_set_for_one_pipeline_goes_before_what_is_set_for_all(
+    command: Command, sandbox: Sandbox
+) -> None:
+    place = "DESTINATION__DUCKDB__CREDENTIALS__READ_ONLY"
+    ended = command(sandbox, **{place: "false", f"CUSTOMERGAUGE__{place}": "true"})
+
+    assert ended.code == 5
+    assert "read-only" in ended.err
+
+
 def test_the_settings_of_a_real_account_do_not_reach_the_sandbox(command: Command) -> None:
     real = {"OUTBOUND_FILTER": "our-own-filter", "NUMBER_CUSTOMERGAUGE": "3414"}
     env = {SECTION + key: value for key, value in real.items()}

@@ -80,7 +80,8 @@ def _laid_out(destination: str) -> Any:  # noqa: ANN401 - as `_duckdb`
 def _duckdb(name: str, it: Place) -> Any:  # noqa: ANN401 - dlt's destinations have no base
     """Returns DuckDB; its file lies in the working directory unless the configuration moves it."""
     import dlt
-    from dlt.common.configuration import resolve_configuration
+    from dlt.common.configuration import inject_section, resolve_configuration
+    from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
     from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
     place = "destination.duckdb.credentials"
@@ -101,10 +102,10 @@ def _duckdb(name: str, it: Place) -> Any:  # noqa: ANN401 - dlt's destinations h
     file = Path.cwd() / Path(database or f"{name}.duckdb").expanduser()
     # Of a text dlt would ask sqlalchemy, where it is installed, whether it is an address; and what
     # is not resolved yet it would resolve again and again, two dozen times until the first request.
-    return dlt.destinations.duckdb(
-        resolve_configuration(
+    with inject_section(ConfigSectionContext(pipeline_name=it.pipeline or name)):
+        credentials = resolve_configuration(
             DuckDbCredentials(),
             sections=("destination", "duckdb"),
             explicit_value={"database": str(file)},
         )
-    )
+    return dlt.destinations.duckdb(credentials)
