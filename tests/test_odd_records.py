@@ -219,6 +219,60 @@ def test_what_is_no_text_is_no_timestamp(value: Any, places: Iterable[int]) -> N
     assert [told(decoder.decode(it)) for it in pages] == [as_objects(it) for it in pages]
 
 
+@pytest.mark.parametrize("odd", [{"tags": "none"}, {"comment": "plain"}, {"date_sent": "never"}])
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ("x", {"of": 1}),
+        ({"of": 1}, "x"),
+        ("x", [{"of": 1}]),
+        ([{"of": 1}], "x"),
+        ({"of": [{"a": 1}]}, 5),
+    ],
+    ids=str,
+)
+def test_a_field_is_of_one_kind_though_one_of_its_records_is_odd(
+    kinds: tuple[Any, Any], odd: dict[str, Any]
+) -> None:
+    body = page_of(*records_with((3, {"mood": kinds[0]} | odd), (5, {"mood": kinds[1]})))
+
+    assert told(Decoder(RESPONSES, make_reader).decode(body)) == as_objects(body)
+
+
+def test_what_is_rejected_has_no_say_in_what_columns_there_are() -> None:
+    rejected = {KEY: None, "mood": "x", "steps": [{"a": 1}]}
+    pages = [records_with((3, rejected)), records_with((5, {"mood": {"of": 1}}))]
+    reader, objects = make_reader(), make_reader()
+    decoder = Decoder(RESPONSES, lambda: reader)
+    for page in (page_of(*it) for it in pages):
+        decoded: Any = decoder.decode(page)
+
+        assert told(decoded) == told(Decoder(RESPONSES).decode(page), objects)
+        assert not {"mood", "responses__steps"} & {*decoded.data.type.names}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_body_that_holds_two_answers_is_none(count: int) -> None:
+    records = records_with()[:count]
+    body = page_of(*records) + page_of(*(it | {"tags": "none"} for it in records))
+    for _ in range(2):
+        with pytest.raises(NotAsDocumentedError):
+            Decoder(RESPONSES, make_reader).decode(body)
+
+
+def test_what_only_looks_odd_does_not_count_as_odd(by_objects: list[int]) -> None:
+    reader = make_reader()
+    decoder = Decoder(RESPONSES, lambda: reader)
+    decoder.decode(page_of(*records_with((3, {"tags": "none"}))))
+    alike = [(place, {"note": {"tags": "n"}}) for place in (1, 2, 3)]
+    body = page_of(*records_with(*alike, *((place, {"date_sent": "x"}) for place in (7, 8, 9))))
+    by_objects.clear()
+    decoded = told(decoder.decode(body))
+
+    assert by_objects == [6]
+    assert decoded == as_objects(body)
+
+
 @pytest.mark.parametrize(
     "change",
     [

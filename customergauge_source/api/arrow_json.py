@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,7 +20,10 @@ from customergauge_source.tables.encoding import decode
 from customergauge_source.tables.read import Reader
 
 _MOST_ODD: Final = 5
-"""Records of a page that are set aside: with more of them the page is faster as objects."""
+"""Records of a page that are set aside: with more of them the page is faster as objects.
+
+As many may be set aside before it is parsed, by as many signs.
+"""
 _BEGINNING: Final = re.compile(rb'\s*(\{\s*"data"\s*:\s*\[\s*)(\{\s*"[^"\\]*"\s*:)')
 _END: Final = b"}]}"
 _AT_FAULT: Final = re.compile(r"Column\(/data/\[\](.*)\) (.*) in row (\d+)")
@@ -84,7 +87,7 @@ def _whole(body: bytes) -> _Page:
     return _Page(b"", {0: body})
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Page:
     """A page as the beginning of each line, and what follows it there.
 
@@ -92,11 +95,13 @@ class _Page:
         beginning: How each line begins.
         records: What follows in each, without the end that all lines but the last one have.
         odd: Of lines that are set aside the same. Both are known by their number in the page.
+        alike: How many of them only look like those that were at fault on pages before.
     """
 
     beginning: bytes
     records: dict[int, bytes]
     odd: dict[int, bytes] = field(default_factory=dict)
+    alike: int = 0
 
     def read(self, reader: Reader) -> Answer:
         """Returns what it holds.
@@ -134,29 +139,36 @@ class _Page:
             if fault is None or not reader.declares(path):
                 raise
             if fault[2] not in _NO_TEXT or not reader.leave_open(path):
-                record = [*self.records.values()][int(fault[3])]
-                self._set_aside([int(fault[3])])
+                [record] = self._set_aside([int(fault[3])])
                 _note_sign(reader.odd_signs, path, record)
             return self._parse(reader)
         is_new = reader.learn(answer["data"].type.value_type)
         return self._parse(reader) if is_new else (answer, text)
 
-    def _set_aside_alike(self, signs: Collection[bytes]) -> None:
-        """Sets records aside that have what those at fault had on pages before, if they are few."""
+    def _set_aside_alike(self, signs: set[bytes]) -> None:
+        """Sets aside what has a sign; signs that too many records have are none."""
         records = [*self.records.values()]
         alike = {row for sign in signs for row, it in enumerate(records) if sign in it}
-        alike.discard(len(records) - 1)
-        if len(alike) <= _MOST_ODD:
-            self._set_aside(sorted(alike))
-
-    def _set_aside(self, rows: Sequence[int]) -> None:
-        if not rows:
+        if len(alike) > _MOST_ODD:
+            signs.clear()
             return
+        self._set_aside(sorted(alike - {len(records) - 1}))
+        self.alike = len(self.odd)
+
+    def _set_aside(self, rows: Sequence[int]) -> list[bytes]:
+        """Sets rows aside, and returns what they hold.
+
+        Raises:
+            NotAsDeclaredError: They are too many, or cannot be told from what is around them.
+        """
+        if not rows:
+            return []
         numbers = [*self.records]
-        if len(self.odd) + len(rows) > _MOST_ODD or len(numbers) - 1 in rows or len(numbers) == 1:
+        if len(self.odd) - self.alike + len(rows) > _MOST_ODD or rows[-1] >= len(numbers) - 1:
             raise NotAsDeclaredError
-        for row in rows:
-            self.odd[numbers[row]] = self.records.pop(numbers[row])
+        records = [self.records.pop(numbers[row]) for row in rows]
+        self.odd |= zip((numbers[row] for row in rows), records, strict=True)
+        return records
 
     def _entries_set_aside(self) -> list[tuple[int, Any]]:
         found: list[tuple[int, Any]] = []
@@ -169,7 +181,10 @@ class _Page:
 
 
 def _note_sign(signs: set[bytes], path: Sequence[str], record: bytes) -> None:
-    """Notes how the value begins that was at fault: a text in place of a list has a quote."""
+    """Notes the key of the value at fault, with the first character behind it.
+
+    The key is the last one of its path; it may be that of something else, at another depth.
+    """
     keys = [it.encode() for it in path if it != "[]"]
     found = re.search(rb'"%b"\s*:\s*\S' % re.escape(keys[-1]), record) if keys else None
     if found and len(signs) < _MOST_ODD:

@@ -102,6 +102,7 @@ def _duckdb(name: str, it: Place) -> Any:  # noqa: ANN401 - dlt's destinations h
     file = Path.cwd() / Path(database or f"{name}.duckdb").expanduser()
     # Of a text dlt would ask sqlalchemy, where it is installed, whether it is an address; and what
     # is not resolved yet it would resolve again and again, two dozen times until the first request.
+    # What is set for this pipeline alone counts, too, though there is no pipeline yet.
     with inject_section(ConfigSectionContext(pipeline_name=it.pipeline or name)):
         credentials = resolve_configuration(
             DuckDbCredentials(),

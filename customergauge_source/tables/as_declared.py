@@ -1,4 +1,4 @@
-"""Records that Arrow has read become rows as they are, if nothing in them has to be put right.
+"""Records that Arrow has read become rows as they are; those in which something is odd do not.
 
 Undeclared fields are welcome, as long as they are unambiguous: what Arrow's inference may have
 changed, or what has to be refused, is left to `put_right`, which sees the values as they came.
@@ -29,18 +29,24 @@ class NotAsDeclaredError(Exception):
 
 @dataclass(frozen=True)
 class _Page:
-    """What all tables of a page share, and the records in which something has to be put right.
+    """What all tables of a page share.
 
     Attributes:
+        target: The tables.
         writes_whole: Says whether whole numbers were written without a fraction, 1 and not 1.0.
+        odd: Places of records in which something has to be put right, as far as it was noticed.
     """
 
     target: Target
     writes_whole: Callable[[], bool]
     odd: set[int] = field(default_factory=set)
 
-    def refuse(self, rows: Sequence[int], table: Path) -> None:
-        """Notes rows to be put right; only those of the root table are those of records."""
+    def note_odd(self, rows: Sequence[int], table: Path) -> None:
+        """Notes rows of a table in which something has to be put right.
+
+        Raises:
+            NotAsDeclaredError: It is not the root table, whose rows are those of records.
+        """
         if rows and table != (self.target.root,):
             raise NotAsDeclaredError
         self.odd.update(rows)
@@ -51,17 +57,20 @@ def rows_of_arrow(
 ) -> tuple[pa.StructArray, list[int]]:
     """Returns rows, whose fields are the columns and the lists of child rows.
 
-    With them come, in order, the places of records in which something has to be put right; they
-    have no row.
+    With them come, in order, the places of records that have no row, as something has to be put
+    right in them.
 
     Raises:
-        NotAsDeclaredError: Something else has to be put right.
+        NotAsDeclaredError: Something has to be put right that is not to be told by its record.
     """
     keys = _field(records, target.key)
-    if pc.count_distinct(keys).as_py() != len(keys) - keys.null_count:
+    if keys.null_count:  # what is rejected has no say in what columns there are
+        places = _rows_where(pc.is_valid(keys))
+        rows, odd = rows_of_arrow(records.take(pa.array(places)), target, writes_whole)
+        return rows, sorted({*_rows_where(pc.is_null(keys)), *(places[row] for row in odd)})
+    if len(pc.unique(keys)) != len(keys):
         raise NotAsDeclaredError
     page = _Page(target, writes_whole)
-    page.refuse(_rows_where(pc.is_null(keys)), (target.root,))
     columns = [
         *_object(records, target.shape, (target.root,), (), page),
         (target.rejected_values, arrow.rejected_lists([()] * len(records))),
@@ -99,7 +108,7 @@ def _object(
     declared = shape.fields.keys() | shape.objects.keys() | shape.lists.keys()
     undeclared = {field.name for field in objects.type} - declared
     for key in undeclared & shape.older:
-        page.refuse(_rows_where(pc.is_valid(_field(objects, key))), table)
+        page.note_odd(_rows_where(pc.is_valid(_field(objects, key))), table)
     for key in sorted(undeclared - shape.older):
         values = _field(objects, key)
         if values.null_count < len(values) and page.target.catalog.admits(table, (*prefix, key)):
@@ -109,11 +118,11 @@ def _object(
 def _declared(values: pa.Array, data_type: DataType, table: Path, page: _Page) -> pa.Array:
     if data_type == "timestamp":
         if not pa.types.is_string(values.type):  # Arrow makes moments of numbers
-            page.refuse(_rows_where(pc.is_valid(values)), table)
+            page.note_odd(_rows_where(pc.is_valid(values)), table)
             return pa.nulls(len(values), arrow.ARROW_TYPES[data_type])
         odd: set[int] = set()
         moments = arrow.timestamps(values, page.target.zone, lambda row, *_: odd.add(row))
-        page.refuse(sorted(odd), table)
+        page.note_odd(sorted(odd), table)
         return moments
     if values.type == arrow.ARROW_TYPES[data_type]:
         return values

@@ -18,13 +18,13 @@ _TOO_LONG_FOR_ORJSON: Final = b"0" * 19
 def without_nul(body: bytes) -> bytes:
     """Returns JSON with U+FFFD for each escaped NUL character, which no destination stores.
 
-    A backslash may itself be escaped: of an odd number ahead, the last one is no beginning.
+    Behind an odd number of backslashes its own one is escaped, so that it is none.
     """
     *before, last = _NUL.split(body)
     parts: list[bytes] = []
     for part in before:
-        is_escaped = (len(part) - len(part.rstrip(b"\\"))) % 2
-        parts += (part, b"\\u0000" if is_escaped else b"\\ufffd")
+        backslashes = len(part) - len(part.rstrip(b"\\"))
+        parts += (part, b"\\u0000" if backslashes % 2 else b"\\ufffd")
     return b"".join(parts) + last if parts else body
 
 

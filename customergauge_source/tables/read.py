@@ -32,7 +32,8 @@ class Reader:
             that are numbers or booleans in this account; and the undeclared texts that it would
             take for timestamps.
         expects_odd: Whether the page before had records that Arrow's reader does not take.
-        odd_signs: What such records had in their JSON; others that have it are likely odd, too.
+        odd_signs: What such records had in their JSON, as `"tags":"`, which begins a text where a
+            list belongs; others that have it are likely odd, too.
     """
 
     def __init__(self, target: Target) -> None:
@@ -66,7 +67,7 @@ class Reader:
     ) -> tuple[pa.StructArray, list[int]]:
         """Returns what `finished` makes rows of, from records that Arrow's reader read in a body.
 
-        It returns and raises what `as_declared` does.
+        With it come the places of records that have no row; it raises what `as_declared` does.
         """
         writes_whole = cache(lambda: not _has_whole_as_fraction(body))
         return rows_of_arrow(records, self._target, writes_whole)
@@ -82,6 +83,8 @@ class Reader:
         """
         if others:
             parts = [rows, rows_of_objects(others, self._target)]
+            if _has_two_kinds(*(part.type for part in parts)):
+                return None
             tables = [pa.Table.from_struct_array(part) for part in parts]
             try:
                 joined = pa.concat_tables(tables, promote_options="permissive")
@@ -93,6 +96,26 @@ class Reader:
 
     def _finished(self, rows: pa.StructArray) -> pa.StructArray:
         return rows if self._private is None else self._private.of(rows)
+
+
+def _has_two_kinds(one: pa.StructType, other: pa.StructType) -> bool:
+    """Says whether a field may be a scalar in some rows, and an object or a list in the others.
+
+    An object `mood` becomes columns `mood__…`, and a list in it or it itself tables `…__mood…`.
+    """
+    for some, others in ((one, other), (other, one)):
+        more = set(others.names) - set(some.names)
+        for name in set(some.names) - set(others.names):
+            if any(f"__{name}__" in f"__{it}__" for it in more):
+                return True
+    shared = [it for it in one if pa.types.is_list(it.type) and it.name in other.names]
+    return any(_has_two_kinds(it.type.value_type, _items(other, it.name)) for it in shared)
+
+
+def _items(rows: pa.StructType, name: str) -> pa.StructType:
+    """Returns the type of the rows in a list; no columns, if it is none."""
+    kind = rows.field(name).type
+    return kind.value_type if pa.types.is_list(kind) else pa.struct([])
 
 
 def _has_whole_as_fraction(body: bytes) -> bool:
