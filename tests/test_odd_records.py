@@ -251,6 +251,12 @@ def test_what_is_rejected_has_no_say_in_what_columns_there_are() -> None:
         assert not {"mood", "responses__steps"} & {*decoded.data.type.names}
 
 
+def test_a_page_on_which_nothing_has_a_key_is_rejected() -> None:
+    body = page_of(*(it | {KEY: None} for it in records_with()))
+
+    assert told(Decoder(RESPONSES, make_reader).decode(body)) == as_objects(body)
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_body_that_holds_two_answers_is_none(count: int) -> None:
     records = records_with()[:count]

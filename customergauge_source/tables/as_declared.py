@@ -65,8 +65,9 @@ def rows_of_arrow(
     """
     keys = _field(records, target.key)
     if keys.null_count:  # what is rejected has no say in what columns there are
-        places = _rows_where(pc.is_valid(keys))
-        rows, odd = rows_of_arrow(records.take(pa.array(places)), target, writes_whole)
+        has_key = pc.is_valid(keys)
+        places = _rows_where(has_key)
+        rows, odd = rows_of_arrow(records.filter(has_key), target, writes_whole)
         return rows, sorted({*_rows_where(pc.is_null(keys)), *(places[row] for row in odd)})
     if len(pc.unique(keys)) != len(keys):
         raise NotAsDeclaredError
