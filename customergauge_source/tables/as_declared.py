@@ -6,7 +6,7 @@ changed, or what has to be refused, is left to `put_right`, which sees the value
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -41,7 +41,7 @@ class _Page:
     writes_whole: Callable[[], bool]
     odd: set[int] = field(default_factory=set)
 
-    def note_odd(self, rows: Sequence[int], table: Path) -> None:
+    def note_odd(self, rows: Collection[int], table: Path) -> None:
         """Notes rows of a table in which something has to be put right.
 
         Raises:
@@ -123,7 +123,7 @@ def _declared(values: pa.Array, data_type: DataType, table: Path, page: _Page) -
             return pa.nulls(len(values), arrow.ARROW_TYPES[data_type])
         odd: set[int] = set()
         moments = arrow.timestamps(values, page.target.zone, lambda row, *_: odd.add(row))
-        page.note_odd(sorted(odd), table)
+        page.note_odd(odd, table)
         return moments
     if values.type == arrow.ARROW_TYPES[data_type]:
         return values

@@ -103,19 +103,16 @@ def _has_two_kinds(one: pa.StructType, other: pa.StructType) -> bool:
 
     An object `mood` becomes columns `mood__…`, and a list in it or it itself tables `…__mood…`.
     """
-    for some, others in ((one, other), (other, one)):
-        more = set(others.names) - set(some.names)
-        for name in set(some.names) - set(others.names):
-            if any(f"__{name}__" in f"__{it}__" for it in more):
-                return True
-    shared = [it for it in one if pa.types.is_list(it.type) and it.name in other.names]
-    return any(_has_two_kinds(it.type.value_type, _items(other, it.name)) for it in shared)
-
-
-def _items(rows: pa.StructType, name: str) -> pa.StructType:
-    """Returns the type of the rows in a list; no columns, if it is none."""
-    kind = rows.field(name).type
-    return kind.value_type if pa.types.is_list(kind) else pa.struct([])
+    ours, theirs = ([f"__{name}__" for name in it.names] for it in (one, other))
+    ours_alone, theirs_alone = set(ours) - set(theirs), set(theirs) - set(ours)
+    if any(name in it or it in name for name in ours_alone for it in theirs_alone):
+        return True
+    our_lists, their_lists = (
+        {field.name: field.type.value_type for field in it if pa.types.is_list(field.type)}
+        for it in (one, other)
+    )
+    shared = our_lists.keys() & their_lists.keys()
+    return any(_has_two_kinds(our_lists[name], their_lists[name]) for name in shared)
 
 
 def _has_whole_as_fraction(body: bytes) -> bool:
