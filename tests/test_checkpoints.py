@@ -48,20 +48,19 @@ def test_each_checkpoint_commits_data_and_cursor_together(workdir: Path) -> None
         assert differences(file, sandbox.records) == []
 
 
-def test_what_is_committed_is_in_the_file_and_in_no_log_that_takes_memory(
-    workdir: Path, sandbox: Sandbox
-) -> None:
+def test_what_is_committed_is_in_the_file_and_in_no_log_that_takes_memory(workdir: Path) -> None:
     logged: list[int] = []
 
     def look(_summary: LoadSummary) -> None:
         logs = workdir.glob("*.wal")
         logged.append(sum(it.stat().st_size for it in logs))
 
-    source = make_source(sandbox, per_page=20)
-    load_in_checkpoints(make_pipeline(workdir), source, checkpoint_pages=2, on_checkpoint=look)
+    with Sandbox(responses=6000) as sandbox:
+        source = make_source(sandbox, per_page=1000)
+        load_in_checkpoints(make_pipeline(workdir), source, checkpoint_pages=2, on_checkpoint=look)
 
     assert len(logged) > 1
-    assert {*logged} == {0}
+    assert max(logged) < 2**20
 
 
 @pytest.mark.sampled

@@ -84,14 +84,13 @@ def _duckdb(name: str, it: Place) -> Any:  # noqa: ANN401 - dlt's destinations h
     from dlt.common.configuration.specs.config_section_context import ConfigSectionContext
     from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
+    from customergauge_source.dlt_bridge.duckdb_memory import MEMORY
+
     place = "destination.duckdb.credentials"
     if it.reads_only:  # or nobody else could read
         os.environ["DESTINATION__DUCKDB__CREDENTIALS__READ_ONLY"] = "true"
     elif dlt.config.get(f"{place}.global_config") is None:
-        # Otherwise DuckDB takes most of the machine's memory as the table grows; it can spill. Of a
-        # package, two threads have no more to do than one, and take a third more processor time.
-        limit = {"memory_limit": f"{64 * max(2, os.cpu_count() or 1)}MB", "threads": 1}
-        os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] = json.dumps(limit)
+        os.environ["DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG"] = json.dumps(MEMORY)
     database: str | None = None
     if not it.is_sandbox:
         given: Any = dlt.config.get(place)

@@ -18,8 +18,11 @@ from customergauge_source.dlt_bridge.known import lacks
 
 _STREAMS: Final = 2
 """Number of the last of the three standard streams."""
-_M_ARENA_MAX: Final = -8
-"""What glibc's mallopt calls the number of heaps."""
+_HEAPS: Final = {-8: 2, -3: 256 * 1024, -1: 32 * 1024 * 1024}
+"""How many there are; from how many bytes on none is used; and as many free ones are kept.
+
+By the numbers of `M_ARENA_MAX`, `M_MMAP_THRESHOLD` and `M_TRIM_THRESHOLD` for glibc's mallopt.
+"""
 _FOLDER: Final = "DLT_DATA_DIR"
 _OF_DLT: Final = ("CREDENTIALS", "DESTINATION_TYPE", _FOLDER)
 """Variables that dlt looks at, beside those with two underscores."""
@@ -58,12 +61,15 @@ def _settle_environment() -> None:
 
 
 def _settle_memory() -> None:
-    """Has all threads share two heaps: each would keep one, and dlt starts threads by the dozen.
+    """Has all threads share two heaps, and what is large stay out of them.
 
-    300,000 responses take 446 MB with it, and 466 MB without.
+    Each thread would keep a heap of its own, and dlt starts threads by the dozen: 300,000 responses
+    would take 20 MB more. A heap keeps what is freed below what is in use: 400,000 take 356 MB, and
+    382 MB if pages lie in heaps. Without the third it gives memory back, and takes it, all the time.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        libc.mallopt(_M_ARENA_MAX, 2)
+        for setting in _HEAPS.items():
+            libc.mallopt(*setting)
 
 
 def show_logs(*, debug: bool) -> None:

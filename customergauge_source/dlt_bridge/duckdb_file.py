@@ -1,15 +1,12 @@
-"""A DuckDB file: how it begins, and when what was loaded goes into it."""
+"""A DuckDB file: how it begins."""
 
 from __future__ import annotations
 
-import logging
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from dlt import Pipeline
-
-logger = logging.getLogger("customergauge_source")
 
 
 def create_whole(pipeline: Pipeline) -> None:
@@ -34,21 +31,3 @@ def create_whole(pipeline: Pipeline) -> None:
             os.link(new, file)
         finally:
             new.unlink(missing_ok=True)
-
-
-def write_log(pipeline: Pipeline) -> None:
-    """Has DuckDB write its log into the file, as it does when the file is closed.
-
-    Rows that are in the log alone stay in its memory, and are spilled as soon as that is full. They
-    are committed: what fails here fails no load.
-    """
-    import duckdb  # noqa: PLC0415 - for this destination alone
-
-    with pipeline.sql_client() as client:
-        try:
-            client.native_connection.execute("CHECKPOINT")
-        except duckdb.TransactionException:
-            pass  # the caller's own program writes into the file, too: later, then
-        except duckdb.Error as error:
-            why = str(error).partition("\n")[0]
-            logger.warning("What is loaded stays in DuckDB's log for now: %s", why)

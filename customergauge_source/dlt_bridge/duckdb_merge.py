@@ -24,11 +24,14 @@ from dlt.common.destination.client import (
 from dlt.common.destination.typing import PreparedTableSchema
 from dlt.common.storages.load_package import LoadJobInfo
 from dlt.destinations import duckdb
-from dlt.destinations.impl.duckdb.duck import DuckDbClient
+from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+from dlt.destinations.job_client_impl import SqlLoadJob
 from dlt.destinations.job_impl import FinalizedLoadJobWithFollowupJobs
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 from typing_extensions import override
+
+from customergauge_source.dlt_bridge.duckdb_memory import with_enough_memory
 
 
 def from_files(destination: Any) -> Any:  # noqa: ANN401 - dlt's destinations have no base
@@ -58,8 +61,12 @@ class _Client(DuckDbClient):
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
     ) -> LoadJob:
         """Leaves a file where it is, if the merge is to read it."""
-        if table["write_disposition"] != "merge" or not _is_read(file_path):
+        if SqlLoadJob.is_sql_job(file_path):
+            return _Statements(file_path)
+        if not _is_read(file_path):
             return super().create_load_job(table, file_path, load_id, restore)
+        if table["write_disposition"] != "merge":
+            return _Copy(file_path)
         if table.get("parent"):
             return FinalizedLoadJobWithFollowupJobs(file_path)
         return _NothingToDo(file_path)
@@ -83,6 +90,20 @@ class _Client(DuckDbClient):
                 files.setdefault(job.job_file_info.table_name, []).append(job.file_path)
         reading = _FilesAsStaging(self.sql_client, files)
         return [SqlMergeFollowupJob.from_table_chain(table_chain, reading)]
+
+
+class _Statements(SqlLoadJob):
+    @override
+    def run(self) -> None:
+        """Runs a merge, or other statements, in one transaction."""
+        with_enough_memory(self._job_client.sql_client, self._job_client.schema, super().run)
+
+
+class _Copy(DuckDbCopyJob):
+    @override
+    def run(self) -> None:
+        """Appends the rows of a file."""
+        with_enough_memory(self._job_client.sql_client, self._job_client.schema, super().run)
 
 
 class _NothingToDo(RunnableLoadJob, HasFollowupJobs):

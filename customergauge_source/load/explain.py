@@ -25,6 +25,7 @@ from dlt.destinations.exceptions import DatabaseException, InvalidFilesystemLayo
 from dlt.load.exceptions import LoadClientJobException
 from dlt.pipeline.exceptions import PipelineConfigMissing, PipelineStepFailed
 
+from customergauge_source.dlt_bridge import duckdb_memory
 from customergauge_source.dlt_bridge.integrity import is_unreadable, lacking
 from customergauge_source.exceptions import (
     ApiContractError,
@@ -37,7 +38,7 @@ from customergauge_source.load.explain_lake import of_lake
 from customergauge_source.secrecy import without_traceback, without_values
 
 _DUCKDB_LOCKED: Final = re.compile(r'Could not set lock on file "([^"]+)"')
-_DUCKDB_FULL: Final = re.compile(r"Out of Memory Error: .*?/([\d.]+ \w+) used")
+_DUCKDB_ENDED: Final = re.compile(r'Original error: "(.+?)"?$', re.MULTILINE)
 _NO_MEMORY: Final = re.compile(
     r"bad allocation|bad_alloc|can't start new thread|failed to map segment|cannot map zero-fill"
 )
@@ -171,12 +172,14 @@ def _of_duckdb(causes: list[BaseException]) -> DestinationError | None:
                 f"The DuckDB file {match[1]} is held open{by}.",
                 "Close it there (DuckDB lets one process write) and run again; nothing is lost.",
             )
-        if match := _DUCKDB_FULL.search(str(cause)):
+        if (memory := duckdb_memory.full_memory(cause)) is not None:
             return DestinationError(
-                f"DuckDB's memory, {match[1]}, does not hold what is loaded at once.",
+                f"DuckDB's memory, {memory}, does not hold what is loaded at once.",
                 "Load less at once: --per-page 50 --checkpoint-pages 1. Or give DuckDB more, as"
                 " memory_limit in global_config under [destination.duckdb.credentials].",
             )
+        if match := _DUCKDB_ENDED.search(str(cause)):
+            return DestinationError(f"DuckDB cannot go on: {match[1]}")
     return None
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from dlt import Pipeline
 from typing_extensions import Self
 
-from customergauge_source.dlt_bridge import duckdb_file, extraction, views, working_dir
+from customergauge_source.dlt_bridge import extraction, views, working_dir
 from customergauge_source.dlt_bridge.keeping import is_lake
 from customergauge_source.load.explain import check_tables, told_as_ours
 
@@ -132,12 +132,10 @@ class Packages:
         """Loads what is normalized; a schema that is new is checked before, and described after."""
         if is_new and not (self.full_refresh or is_lake(pipeline)):
             check_tables(pipeline)
-        if into_duckdb := extraction.is_into("duckdb"):
+        if extraction.is_into("duckdb"):
             from customergauge_source.dlt_bridge import duckdb_merge  # noqa: PLC0415 - for it alone
 
             pipeline.destination = duckdb_merge.from_files(pipeline.destination)
         pipeline.load()
         if is_new:
             views.describe_tables(pipeline, self.source)
-        if into_duckdb:
-            duckdb_file.write_log(pipeline)
