@@ -65,7 +65,7 @@ def _settle_memory() -> None:
 
     Each thread would keep a heap of its own, and dlt starts threads by the dozen: 300,000 responses
     would take 20 MB more. A heap keeps what is freed below what is in use: 400,000 take 356 MB, and
-    382 MB if pages lie in heaps. Without the third it gives memory back, and takes it, all the time.
+    382 MB if pages lie in heaps. Without the third, memory would come and go all the time.
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         for setting in _HEAPS.items():
