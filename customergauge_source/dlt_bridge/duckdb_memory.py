@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from threading import Lock
 from typing import Any, Final
 
 from dlt.common.schema import Schema
@@ -19,19 +20,23 @@ MEMORY: Final = {"memory_limit": "48MB", "threads": 1}
 Of a load package, two threads have no more to do than one, and take a third more processor time.
 """
 _PER_COLUMN: Final = 1.5
-"""MiB for each column of the widest table: with 1.05 DuckDB 1.5.5 cannot write it into its file.
-
-Where it cannot, it is of no use any more until it is opened anew.
+"""MiB for each column of the widest table. With less than 1.2 DuckDB 1.5.5 may not be able to write
+it into its file, and is then of no use until it is opened anew.
 """
 _MOST: Final = 2048
 """MiB from which on they are not doubled any more."""
-_UNITS: Final = {"KiB": 1 / 1024, "MiB": 1, "GiB": 1024}
 _AT_ONCE: Final = "SET GLOBAL checkpoint_threshold = '1MB'"
 """Has DuckDB write what is loaded into its file as it is committed.
 
-dlt lets its log grow to 1 GB first. What is in the log alone stays in memory, and is written twice.
+dlt lets its log grow to 1 GB first. What is in the log alone stays in memory.
 """
-_FULL: Final = re.compile(r"[\d.]+ \w+/([\d.]+ \w+) used\)")
+_FULL: Final = re.compile(
+    r"(?:allocate|pin) (?:data|block) of size [^(]*\([\d.]+ \w+/(([\d.]+) (\w+)) used\)"
+)
+"""How DuckDB says, of a statement or of a commit, that "(45.6 MiB/45.7 MiB used)" is too little."""
+_UNITS: Final = {"KiB": 1 / 1024, "MiB": 1, "GiB": 1024}
+_growing: Final = Lock()
+"""dlt runs several jobs at once."""
 
 
 def full_memory(error: BaseException) -> str | None:
@@ -41,35 +46,38 @@ def full_memory(error: BaseException) -> str | None:
 
 
 def with_enough_memory(client: Any, schema: Schema, run: Callable[[], None]) -> None:  # noqa: ANN401 - dlt's client
-    """Runs a transaction, and once more with twice the memory if what there is is too little.
+    """Runs a transaction, and again with twice the memory as long as that is too little.
 
     Where somebody else set how much there is, it stays that.
 
     Raises:
-        DatabaseException: What it raised.
+        DatabaseException: What it raised, or DuckDB said of its settings.
     """
     client.execute_sql(_AT_ONCE)
     is_ours = client.credentials.global_config == MEMORY
     if is_ours:
-        widest = max(len(table["columns"]) for table in schema.tables.values())
-        _give(client, _PER_COLUMN * widest)
-    try:
-        run()
-    except DatabaseException as error:
-        if not is_ours or full_memory(error) is None or (memory := _memory(client)) > _MOST:
-            raise
-        _give(client, 2 * memory)
-        with_enough_memory(client, schema, run)
+        _give(client, _PER_COLUMN * max(len(table["columns"]) for table in schema.tables.values()))
+    while True:
+        try:
+            run()
+        except DatabaseException as error:  # noqa: PERF203 - each time with more
+            found = _FULL.search(str(error))
+            if not is_ours or found is None or "FATAL" in str(error):
+                raise
+            if (memory := _in_mib(*found.groups()[1:])) >= _MOST:
+                raise
+            _give(client, min(2 * memory, _MOST))
+        else:
+            return
 
 
 def _give(client: Any, memory: float) -> None:  # noqa: ANN401 - as above
     """Has DuckDB use as many MiB, if it has less."""
-    if memory > _memory(client):
-        client.execute_sql(f"SET GLOBAL memory_limit = '{memory} MiB'")
+    with _growing:
+        [(has,)] = client.execute_sql("SELECT current_setting('memory_limit')")
+        if memory > _in_mib(*has.split()):
+            client.execute_sql(f"SET GLOBAL memory_limit = '{memory} MiB'")
 
 
-def _memory(client: Any) -> float:  # noqa: ANN401 - as above
-    """Returns how many MiB DuckDB has."""
-    [(memory,)] = client.execute_sql("SELECT current_setting('memory_limit')")
-    amount, unit = memory.split()
+def _in_mib(amount: str, unit: str) -> float:
     return float(amount) * _UNITS[unit]

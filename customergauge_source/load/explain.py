@@ -38,7 +38,9 @@ from customergauge_source.load.explain_lake import of_lake
 from customergauge_source.secrecy import without_traceback, without_values
 
 _DUCKDB_LOCKED: Final = re.compile(r'Could not set lock on file "([^"]+)"')
-_DUCKDB_ENDED: Final = re.compile(r'Original error: "(.+?)"?$', re.MULTILINE)
+_DUCKDB_UNWRITTEN: Final = re.compile(
+    r'Failed to create checkpoint because of error: (.+?)"?$', re.MULTILINE
+)
 _NO_MEMORY: Final = re.compile(
     r"bad allocation|bad_alloc|can't start new thread|failed to map segment|cannot map zero-fill"
 )
@@ -178,8 +180,8 @@ def _of_duckdb(causes: list[BaseException]) -> DestinationError | None:
                 "Load less at once: --per-page 50 --checkpoint-pages 1. Or give DuckDB more, as"
                 " memory_limit in global_config under [destination.duckdb.credentials].",
             )
-        if match := _DUCKDB_ENDED.search(str(cause)):
-            return DestinationError(f"DuckDB cannot go on: {match[1]}")
+        if match := _DUCKDB_UNWRITTEN.search(str(cause)):
+            return DestinationError(f"DuckDB cannot write its file: {without_values(match[1])}")
     return None
 
 
