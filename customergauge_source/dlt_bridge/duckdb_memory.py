@@ -31,7 +31,7 @@ _AT_ONCE: Final = "SET GLOBAL checkpoint_threshold = '1MB'"
 dlt lets its log grow to 1 GB first. What is in the log alone stays in memory.
 """
 _FULL: Final = re.compile(
-    r"(?:allocate|pin) (?:data|block) of size [^(]*\([\d.]+ \w+/(([\d.]+) (\w+)) used\)"
+    r"(?:allocate|pin) (?:data|block) of size [^(]*\([\d.]+ \w+/([\d.]+ \w+) used\)"
 )
 """How DuckDB says, of a statement or of a commit, that "(45.6 MiB/45.7 MiB used)" is too little."""
 _UNITS: Final = {"KiB": 1 / 1024, "MiB": 1, "GiB": 1024}
@@ -61,12 +61,11 @@ def with_enough_memory(client: Any, schema: Schema, run: Callable[[], None]) -> 
         try:
             run()
         except DatabaseException as error:  # noqa: PERF203 - each time with more
-            found = _FULL.search(str(error))
-            if not is_ours or found is None or "FATAL" in str(error):
+            memory = full_memory(error)
+            is_dead = "FATAL" in str(error)  # it takes nothing any more
+            if not is_ours or is_dead or memory is None or _in_mib(memory) >= _MOST:
                 raise
-            if (memory := _in_mib(*found.groups()[1:])) >= _MOST:
-                raise
-            _give(client, min(2 * memory, _MOST))
+            _give(client, min(2 * _in_mib(memory), _MOST))
         else:
             return
 
@@ -75,9 +74,10 @@ def _give(client: Any, memory: float) -> None:  # noqa: ANN401 - as above
     """Has DuckDB use as many MiB, if it has less."""
     with _growing:
         [(has,)] = client.execute_sql("SELECT current_setting('memory_limit')")
-        if memory > _in_mib(*has.split()):
+        if memory > _in_mib(has):
             client.execute_sql(f"SET GLOBAL memory_limit = '{memory} MiB'")
 
 
-def _in_mib(amount: str, unit: str) -> float:
+def _in_mib(memory: str) -> float:
+    amount, unit = memory.split()
     return float(amount) * _UNITS[unit]
