@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import orjson
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -26,7 +25,6 @@ from customergauge_source.exceptions import ConfigurationError
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
 from tests.killed_at import KILL_AT
-from tests.scripted import TOKEN, Reply, scripted
 from tests.support import (
     DATASET,
     LOAD,
@@ -274,8 +272,8 @@ def test_what_does_not_fit_into_the_memory_of_duckdb_names_the_options_that_load
     count = 1000 * limit // 256
     config = {"memory_limit": f"{limit}MB"}
     env = {"DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG": json.dumps(config)}
-    with scripted(in_pages([with_long_comment(key) for key in range(1, count + 1)])) as server:
-        ended = command(server, **env)
+    with Sandbox(records=[with_long_comment(key) for key in range(1, count + 1)]) as sandbox:
+        ended = command(sandbox, **env)
 
         assert ended.code == 5, ended.err
         what, remedy = ended.err.splitlines()[-2:]
@@ -286,44 +284,30 @@ def test_what_does_not_fit_into_the_memory_of_duckdb_names_the_options_that_load
         assert "--per-page 50 --checkpoint-pages 1" in remedy
         assert "memory_limit" in remedy
 
-        ended = command(server, "--per-page", "50", "--checkpoint-pages", "1", **env)
+        ended = command(sandbox, "--per-page", "50", "--checkpoint-pages", "1", **env)
         assert ended.code == 0, ended.err
         assert loaded(command.file) == [*range(1, count + 1)]
 
 
-def with_long_comment(key: int) -> bytes:
-    comment = os.urandom(50_000).hex().encode()  # of which DuckDB can spare nothing
-    return b'{"number_customergauge": %d, "comment": {"original": "%s"}}' % (key, comment)
+def with_long_comment(key: int) -> dict[str, Any]:
+    comment = os.urandom(50_000).hex()  # of which DuckDB can spare nothing
+    return {"number_customergauge": key, "comment": {"original": comment}}
 
 
-def with_many_fields(key: int) -> bytes:
-    return orjson.dumps({"number_customergauge": key} | {f"extra_{n}": key * n for n in range(300)})
+def with_many_fields(key: int) -> dict[str, Any]:
+    return {"number_customergauge": key} | {f"extra_{n}": key * n for n in range(300)}
 
 
 @pytest.mark.parametrize(("record", "count"), [(with_long_comment, 250), (with_many_fields, 2000)])
 def test_duckdb_gets_as_much_memory_as_an_account_needs(
-    command: Command, record: Callable[[int], bytes], count: int
+    command: Command, record: Callable[[int], dict[str, Any]], count: int
 ) -> None:
-    with scripted(in_pages([record(key) for key in range(1, count + 1)])) as server:
-        ended = command(server)
+    with Sandbox(records=[record(key) for key in range(1, count + 1)]) as sandbox:
+        ended = command(sandbox)
 
         assert ended.code == 0, ended.err
         assert "exception" not in ended.err
         assert loaded(command.file) == [*range(1, count + 1)]
-
-
-def in_pages(records: list[bytes]) -> Callable[..., Reply]:
-    """Returns an API of these records."""
-
-    def answer(path: str, *_: str) -> Reply:
-        if "oauth2" in path:
-            return TOKEN
-        at = int(path.partition("cursor=")[2] or 0)
-        per_page = int(path.partition("per_page=")[2].partition("&")[0])
-        some = records[at : at + per_page]
-        return Reply(b'{"data": [%s], "cursor": {"next": %d}}' % (b",".join(some), at + len(some)))
-
-    return answer
 
 
 def test_a_full_disk_below_dlts_folder_is_told_with_the_folder(tmp_path: Path) -> None:
