@@ -55,7 +55,6 @@ LOST = {
 }
 STAGED = {
     f"DROP TABLE {STAGING}.responses__tags": "responses__tags",
-    f"ALTER TABLE {STAGING}.responses DROP email": "responses.email",
 }
 UNREADABLE = [
     f"UPDATE {DATASET}._dlt_pipeline_state SET state = 'no state'",
@@ -73,6 +72,7 @@ MADE_AGAIN = [
     f"DROP SCHEMA {DATASET} CASCADE",
     f"DROP SCHEMA {STAGING} CASCADE",
     f"DROP TABLE {STAGING}._dlt_version",
+    f"ALTER TABLE {STAGING}.responses DROP email",  # the files of a load package have it
 ]
 
 
@@ -145,7 +145,7 @@ def test_what_can_be_made_again_without_loss_is(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("statements", at_length(STAGED, short=[*STAGED][:1]))
+@pytest.mark.parametrize("statements", STAGED)
 def test_a_staging_dataset_that_was_changed_is_named_and_may_be_dropped(
     account: Account, statements: str
 ) -> None:
