@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
 
 logger = logging.getLogger("customergauge_source")
 
-PAGES_PER_ITEM: Final = 10
+PAGES_PER_ITEM: Final = 7
 """Pages that are handed to dlt together, if they come fast enough: each item costs it some ms."""
 
 
@@ -76,7 +76,7 @@ class ResourceReader:
         It yields one item for each page where `add_limit` counts them. With a step of the
         user's on it (`add_map`, `add_filter`) the item is the list of the page's records, in the
         documented shape; otherwise it is a tuple of the rows, in Arrow, of the pages that are
-        there. The last step turns either into tables.
+        there, joined as far as they have the same fields. The last step turns either into tables.
         """
 
         @dlt.resource(
@@ -218,12 +218,13 @@ class ResourceReader:
             counts["cursor"] = position.told
             counts["pages"] += len(pages)
             collector.update("pages", inc=len(pages))
-            for page in pages:
-                counts["rejected"] += len(page.rejected)
-                self._step.rejected += [(page.cursor, entry) for entry in page.rejected]
-                collector.update("records", inc=len(page.data))
-            if data := [page.data for page in pages if not page.is_empty]:
-                yield data[0] if steps.see_records else tuple(data)
+            rejected = [(page.cursor, entry) for page in pages for entry in page.rejected]
+            counts["rejected"] += len(rejected)
+            self._step.rejected += rejected
+            collector.update("records", inc=sum(len(page.data) for page in pages))
+            items = _items(pages, are_records=steps.see_records)
+            pages.clear()  # or they would be in memory twice until the item's tables are written
+            yield from items
         if feed.is_at_end:
             position.end()
             counts |= {"cursor": position.told, "caught_up": True}
@@ -275,3 +276,13 @@ class ResourceReader:
             ConfigurationError: They cannot be kept at its destination as it is set.
         """
         return Terms(self.resource, self.timezone, self._policy, self.keeping(pipeline))
+
+
+def _items(pages: Sequence[Page], *, are_records: bool) -> list[Any]:
+    """Returns what goes into dlt's pipe: the records of each page, or the rows of all, joined."""
+    data = [page.data for page in pages if not page.is_empty]
+    if are_records or not data:
+        return data
+    from customergauge_source.tables.build import join  # noqa: PLC0415 - see above
+
+    return [tuple(join(data))]

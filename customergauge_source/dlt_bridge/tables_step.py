@@ -103,8 +103,8 @@ class TablesStep(ItemTransform[Any, dict[str, Any]]):
         from customergauge_source.tables.digest import with_digest  # noqa: PLC0415
 
         name, key = self._resource.name, self._resource.key
-        pages = self._rows_of(item) if isinstance(item, list) else item
-        rows = [*map(with_digest, build.join(pages))]  # the reading thread has enough to do
+        read = self._rows_of(item) if isinstance(item, list) else item
+        rows = [*map(with_digest, read)]  # the reading thread has enough to do
         if self._builder is None:
             how = (self._load_id, self._version, self._scope)
             self._builder = build.ChainBuilder(name, key, *how, history=self._keeping.history)
