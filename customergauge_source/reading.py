@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
 
 logger = logging.getLogger("customergauge_source")
 
-PAGES_PER_ITEM: Final = 7
+PAGES_PER_ITEM: Final = 10
 """Pages that are handed to dlt together, if they come fast enough: each item costs it some ms."""
 
 
@@ -222,9 +222,7 @@ class ResourceReader:
             counts["rejected"] += len(rejected)
             self._step.rejected += rejected
             collector.update("records", inc=sum(len(page.data) for page in pages))
-            items = _items(pages, are_records=steps.see_records)
-            pages.clear()  # or they would be in memory twice until the item's tables are written
-            yield from items
+            yield from _items(pages, are_records=steps.see_records)
         if feed.is_at_end:
             position.end()
             counts |= {"cursor": position.told, "caught_up": True}
@@ -278,11 +276,18 @@ class ResourceReader:
         return Terms(self.resource, self.timezone, self._policy, self.keeping(pipeline))
 
 
-def _items(pages: Sequence[Page], *, are_records: bool) -> list[Any]:
-    """Returns what goes into dlt's pipe: the records of each page, or the rows of all, joined."""
+def _items(pages: list[Page], *, are_records: bool) -> Iterator[Any]:
+    """Yields what goes into dlt's pipe: the records of each page, or the rows of all, joined.
+
+    The pages are let go: they would be in memory twice until the tables of an item are written.
+    """
     data = [page.data for page in pages if not page.is_empty]
+    pages.clear()
     if are_records or not data:
-        return data
+        yield from data
+        return
     from customergauge_source.tables.build import join  # noqa: PLC0415 - see above
 
-    return [tuple(join(data))]
+    item = tuple(join(data))
+    data.clear()
+    yield item
