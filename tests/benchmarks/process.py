@@ -114,7 +114,11 @@ def measure(command: Sequence[str], folder: Path, environment: Mapping[str, str]
 def _tree(pid: int) -> Iterator[int]:
     """Yields a process and its descendants."""
     yield pid
-    for children in _PROC.glob(f"{pid}/task/*/children"):
+    try:
+        threads = [*_PROC.glob(f"{pid}/task/*/children")]
+    except OSError:  # it has ended, between two looks of glob
+        return
+    for children in threads:
         try:
             pids = children.read_text().split()
         except OSError:  # it has ended
