@@ -25,7 +25,6 @@ from dlt.destinations.exceptions import DatabaseException, InvalidFilesystemLayo
 from dlt.load.exceptions import LoadClientJobException
 from dlt.pipeline.exceptions import PipelineConfigMissing, PipelineStepFailed
 
-from customergauge_source.dlt_bridge import duckdb_memory
 from customergauge_source.dlt_bridge.integrity import is_unreadable, lacking
 from customergauge_source.exceptions import (
     ApiContractError,
@@ -34,13 +33,10 @@ from customergauge_source.exceptions import (
     DestinationError,
     causes_of,
 )
+from customergauge_source.load.explain_duckdb import of_duckdb
 from customergauge_source.load.explain_lake import of_lake
 from customergauge_source.secrecy import without_traceback, without_values
 
-_DUCKDB_LOCKED: Final = re.compile(r'Could not set lock on file "([^"]+)"')
-_DUCKDB_UNWRITTEN: Final = re.compile(
-    r'Failed to create checkpoint because of error: (.+?)"?$', re.MULTILINE
-)
 _NO_MEMORY: Final = re.compile(
     r"bad allocation|bad_alloc|can't start new thread|failed to map segment|cannot map zero-fill"
 )
@@ -71,7 +67,7 @@ def explain(error: BaseException) -> CustomerGaugeError:
             return wrong
     if any(isinstance(cause, (DataValidationError, SchemaException)) for cause in causes):
         return ApiContractError(_line(causes[-1]), "Check schema_contract, or evolve the schema.")
-    for explained in (of_lake, _of_machine, _of_duckdb, _of_changed_tables, _of_destination):
+    for explained in (of_lake, _of_machine, of_duckdb, _of_changed_tables, _of_destination):
         if (told := explained(causes)) is not None:
             return told
     return CustomerGaugeError(f"{type(error).__name__}: {_line(error)}")
@@ -162,26 +158,6 @@ def _of_machine(causes: list[BaseException]) -> ConfigurationError | None:
                 "Make room there, or grant access to it; DLT_DATA_DIR moves dlt's folder. What was"
                 " committed stays; the next run goes on from it.",
             )
-    return None
-
-
-def _of_duckdb(causes: list[BaseException]) -> DestinationError | None:
-    for cause in causes:
-        if match := _DUCKDB_LOCKED.search(str(cause)):
-            holder = re.search(r"PID (\d+)", match.string)
-            by = f" by process {holder[1]}" if holder else ""
-            return DestinationError(
-                f"The DuckDB file {match[1]} is held open{by}.",
-                "Close it there (DuckDB lets one process write) and run again; nothing is lost.",
-            )
-        if (memory := duckdb_memory.full_memory(cause)) is not None:
-            return DestinationError(
-                f"DuckDB's memory, {memory}, does not hold what is loaded at once.",
-                "Load less at once: --per-page 50 --checkpoint-pages 1. Or give DuckDB more, as"
-                " memory_limit in global_config under [destination.duckdb.credentials].",
-            )
-        if match := _DUCKDB_UNWRITTEN.search(str(cause)):
-            return DestinationError(f"DuckDB cannot write its file: {without_values(match[1])}")
     return None
 
 
