@@ -67,7 +67,9 @@ class Feed:
         return self._is_complete and not self._pages
 
     def pages(self, after: int | None, at_once: int, limit: int | None) -> Iterator[list[Page]]:
-        """Yields the pages after a cursor; goes on in the buffer if that is where it stands.
+        """Yields the pages after a cursor, in lists that are the caller's.
+
+        It goes on in the buffer if that is where it stands.
 
         Args:
             after: The stored cursor.
