@@ -22,6 +22,7 @@ from customergauge_source.tables.shape import (
     rejected_values_table,
 )
 from customergauge_source.views import VIEWS
+from customergauge_source.views.wide import MOST_SEGMENTS
 from tests import figures
 from tests.figures import COLUMNS, KEY, OF_RESPONSES, Row, differences, segment_columns
 from tests.support import DATASET, at_length
@@ -212,7 +213,7 @@ def test_an_account_without_a_single_score_has_no_figure_and_no_error(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("more", at_length([100, 1000], short=[100]))
+@pytest.mark.parametrize("more", at_length([100, MOST_SEGMENTS - len(ODD_NAMES)], short=[100]))
 def test_segments_of_any_name_and_number_are_columns_each_of_its_own(
     tmp_path: Path, more: int
 ) -> None:
@@ -228,6 +229,21 @@ def test_segments_of_any_name_and_number_are_columns_each_of_its_own(
     assert {"status_2", "nps_2", "nps_3", "comment_text_2", "_1st_wave", "x", "x_2"} <= {*columns}
     assert {"key_contact", "key_contact_2", "key_contact_2_2"} <= {*columns}
     assert {"segment", "segment_2", f"segment_{more - 1}"} <= {*columns}
+
+
+@pytest.mark.long
+def test_of_more_segments_than_become_columns_the_first_do_and_a_warning_tells(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = [f"Segment {number:04}" for number in range(MOST_SEGMENTS + 1)]
+    with with_segments(names, responses=5) as sandbox:
+        load_here(tmp_path, sandbox)
+
+    file = tmp_path / "customergauge.duckdb"
+    columns = [it for it in view_columns(file, "responses_wide") if it.startswith("segment_")]
+    assert columns == [f"segment_{number:04}" for number in range(MOST_SEGMENTS)]
+    assert caplog.messages == ["There are 1001 segments: responses_wide has the first 1000."]
+    assert ask(file, "SELECT count(DISTINCT field) FROM nps_by_segment") == [(len(names),)]
 
 
 def test_the_names_of_segments_here_are_those_of_dlt() -> None:
