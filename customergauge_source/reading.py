@@ -283,11 +283,11 @@ def _items(pages: list[Page], *, are_records: bool) -> Iterator[Any]:
     """
     data = [page.data for page in pages if not page.is_empty]
     pages.clear()
-    if are_records or not data:
+    if are_records:
         yield from data
-        return
-    from customergauge_source.tables.build import join  # noqa: PLC0415 - see above
+    elif data:
+        from customergauge_source.tables.build import join  # noqa: PLC0415 - see above
 
-    item = tuple(join(data))
-    data.clear()
-    yield item
+        item = tuple(join(data))
+        data.clear()
+        yield item

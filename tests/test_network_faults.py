@@ -108,6 +108,8 @@ def test_a_failure_that_lasts_ends_with_4_and_the_next_run_reads_on_and_complete
         *before, what, remedy = ended.err.splitlines()
         retries = [line for line in before if line.startswith("retrying in ")]
         assert_tells(retries, what, kind, sandbox)
+        begins = "Check the network, " if kind == "token-reset" else "Nothing is lost"
+        assert remedy.startswith(f"What to do: {begins}")
         assert "Nothing is lost" in remedy
         assert len(loaded(command.file)) == committed
     with Sandbox(responses=60) as healthy:
