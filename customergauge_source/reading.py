@@ -20,7 +20,7 @@ from customergauge_source.api.reread import Confirmation, Reread
 from customergauge_source.dlt_bridge import extraction, memory, settings, whole_files
 from customergauge_source.dlt_bridge.catalog import reader_maker
 from customergauge_source.dlt_bridge.keeping import Keeping, decide
-from customergauge_source.dlt_bridge.refusals import check_pipeline, check_steps
+from customergauge_source.dlt_bridge.refusals import Steps, check_pipeline, check_steps
 from customergauge_source.dlt_bridge.tables_step import TablesStep
 from customergauge_source.dlt_bridge.terms import Terms
 from customergauge_source.exceptions import ApiError, ConfigurationError, TokenRefusedError
@@ -178,23 +178,12 @@ class ResourceReader:
 
     def _read(self) -> Iterator[Any]:
         """Yields the pages of one load package."""
-        self.check_query(full_refresh=extraction.drops_data())
-        self.heed(extraction.current_resource())
-        terms = self.terms(extraction.active_pipeline())
-        check_pipeline(self.resource, terms.keeping)
-        whole_files.use(extraction.active_pipeline())
-        settings.empty_staging(is_used=not terms.keeping.history)
-        steps = check_steps(self.resource.name, in_packages=self._package_pages is not None)
+        terms, steps = self._checked()
         if 0 in steps.limits:
             return
         state = dlt.current.resource_state()
         terms.check(state, dlt.current.source_schema())
-        if self._reread is None:
-            query = self.resource.part_of(self.query)
-            position = self.resource.position(state, self.client_id, query)
-        else:
-            query = self._reread.query
-            position = Position(state, self.client_id, query, is_kept=False)
+        query, position = self._place(state)
         clock, policy = zone(self.timezone), self._policy
         make_reader = reader_maker(self.resource, clock, self.unknown_fields, policy)
         is_new = self._step.begin(make_reader, position.scope, terms.keeping)
@@ -229,6 +218,24 @@ class ResourceReader:
             self._step.is_at_end = True
         if counts["rejected"] or (feed.is_at_end and (is_new or self._step.keeps_back)):
             yield []  # there was no page, none that a filter let pass, or rows were kept back
+
+    def _checked(self) -> tuple[Terms, Steps]:
+        """Returns the terms of a load package, and what follows the resource, if both will do."""
+        self.check_query(full_refresh=extraction.drops_data())
+        self.heed(extraction.current_resource())
+        pipeline = extraction.active_pipeline()
+        terms = self.terms(pipeline)
+        check_pipeline(self.resource, terms.keeping)
+        whole_files.use(pipeline)
+        settings.empty_staging(is_used=not terms.keeping.history)
+        return terms, check_steps(self.resource.name, in_packages=self._package_pages is not None)
+
+    def _place(self, state: dict[str, Any]) -> tuple[Query, Position]:
+        """Returns what is asked for, and from where on."""
+        if (reread := self._reread) is not None:
+            return reread.query, Position(state, self.client_id, reread.query, is_kept=False)
+        query = self.resource.part_of(self.query)
+        return query, self.resource.position(state, self.client_id, query)
 
     def _open(
         self,
