@@ -217,13 +217,13 @@ def test_what_is_rejected_keeps_numbers_of_number_fields_alone(workdir: Path) ->
 
 @pytest.mark.long
 def test_fields_in_an_object_where_text_belongs_are_undeclared_ones(workdir: Path) -> None:
-    inner = {"contact": {"first_name": "Ann"}}
+    inner = {"contact": {"first_name": "Anneliese"}}
     deep: Any = 1
     for _ in range(900):
         deep = [deep]
     record = {
         "language": deep,
-        "status": {"email": "Ann"},
+        "status": {"email": "Anneliese"},
         "tags": [{"label": inner, "type": ["a", 1]}],
         "selected_drivers": [{"primary": "P", "secondary": [inner, "S"]}],
         "email": {"hashed": "whole"},
@@ -233,7 +233,7 @@ def test_fields_in_an_object_where_text_belongs_are_undeclared_ones(workdir: Pat
     for mode in ("ignore", "evolve"):
         (workdir / mode).mkdir()
         file = load(workdir / mode, records, policy, unknown_fields=mode)
-        assert "Ann" not in str(contents(file))
+        assert "Anneliese" not in str(contents(file))
         assert query(file, "SELECT status, email FROM responses") == [
             (None, hashed('{"hashed":"whole"}'))
         ]
@@ -244,10 +244,10 @@ def test_fields_in_an_object_where_text_belongs_are_undeclared_ones(workdir: Pat
 @pytest.mark.parametrize(
     "case",
     [
-        {"customer": {"email": "Ann"}},
-        {"contacts": [{"email": "Ann"}]},
-        {"customer": {"contact": {"first_name": "Ann"}}},
-        {"customer": [{"Contact": [{"initials": "Ann"}]}]},
+        {"customer": {"email": "Anneliese"}},
+        {"contacts": [{"email": "Anneliese"}]},
+        {"customer": {"contact": {"first_name": "Anneliese"}}},
+        {"customer": [{"Contact": [{"initials": "Anneliese"}]}]},
     ],
 )
 def test_what_is_named_is_not_loaded_from_wherever_it_stands(
@@ -263,7 +263,7 @@ def test_what_is_named_is_not_loaded_from_wherever_it_stands(
 
     tables = str(contents(workdir / "customergauge.duckdb"))
     assert "Bob" in tables
-    assert "Ann" not in tables
+    assert "Anneliese" not in tables
 
 
 def test_a_hint_of_a_column_that_the_policy_bars_refuses_no_later_run(
@@ -352,27 +352,27 @@ VISITS = Resource(
 )
 VISIT = {
     "number_customergauge": 1,
-    **dict.fromkeys(("firstName", "last-name", "a.b"), "Ann"),
-    "Host": {"value": "Ann"},
+    **dict.fromkeys(("firstName", "last-name", "a.b"), "Anneliese"),
+    "Host": {"value": "Anneliese"},
     "guest-list": [
-        {"Who": "X", "said": "Ann"},
+        {"Who": "X", "said": "Anneliese"},
         {"Who": "Y", "said": "y"},
     ],
-    "Kids": ["Ann"],
+    "Kids": ["Anneliese"],
     "scores": [1],
 }
 
 
 def test_a_policy_finds_columns_by_whatever_name_they_have(workdir: Path) -> None:
     paths = ["firstName", "last-name", "a.b", "Host", 'guest-list["x"]', "Kids"]
-    broken = {**VISIT, "number_customergauge": "A", "scores": [1, "Ann", {"a": "Ann"}]}
+    broken = {**VISIT, "number_customergauge": "A", "scores": [1, "Anneliese", {"a": "Anneliese"}]}
     with Sandbox() as sandbox:
         sandbox.add_feed("visits", [VISIT, broken], lists=[])
         source = make_source(sandbox, privacy={"drop": paths}, resources=[VISITS])
         load_in_checkpoints(make_pipeline(workdir), source)
 
     tables = contents(workdir / "customergauge.duckdb")
-    assert "Ann" not in str(tables)
+    assert "Anneliese" not in str(tables)
     assert "'y'" in str(tables["customergauge_data.visits__guest_list"])
     assert '"scores":[1,null,null]' in str(tables["customergauge_data.rejected_records"])
 
