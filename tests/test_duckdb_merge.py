@@ -48,6 +48,7 @@ def test_nothing_is_copied_into_staging_tables(
     assert pipeline.state["destination_type"] == "dlt.destinations.duckdb"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", ["this;that", "drop [a] table", "nps=3", "two\nlines"])
 def test_a_working_directory_may_be_called_what_it_likes(
     command: Command, sandbox: Sandbox, name: str
@@ -62,6 +63,7 @@ def test_a_working_directory_may_be_called_what_it_likes(
     assert differences(command.file, sandbox.records) == []
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("file_format", ["parquet", "jsonl"])
 @pytest.mark.parametrize("strategy", ["delete-insert", "upsert", "scd2", "insert-only"])
 def test_another_resource_is_merged_by_its_own_strategy(

@@ -252,6 +252,7 @@ def test_a_reconciliation_misses_the_files_of_a_table(
     assert differences(present(lake, command.file), small.records) == []
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", ["odd.jsonl", "customergauge__abc.jsonl", ".x__1.5.jsonl.part"])
 def test_other_files_among_the_loads_are_none(command: Command, small: Sandbox, name: str) -> None:
     assert command(small, *INTO, **HERE).code == 0

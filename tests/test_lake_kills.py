@@ -181,7 +181,7 @@ def test_a_full_refresh_that_is_killed_leaves_no_table_out(command: Command, tab
         assert response_differences(shown, sandbox.records) == []
 
 
-@pytest.mark.parametrize("moment", at_length(MOMENTS, short=[*MOMENTS][1:6]))
+@pytest.mark.parametrize("moment", at_length(MOMENTS, short=[*MOMENTS][3:6]))
 def test_a_run_that_is_killed_in_a_short_moment_is_completed(command: Command, moment: str) -> None:
     lake = command.folder / "lake"
     options = ("--full-refresh",) if moment in REFRESHING else ()
