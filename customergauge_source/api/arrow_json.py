@@ -7,7 +7,6 @@ refuses, the few records at fault are set aside, if it can be told which they ar
 from __future__ import annotations
 
 import re
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,6 +14,7 @@ from typing import Any, Final
 import pyarrow as pa
 from pyarrow.json import ParseOptions, ReadOptions, read_json
 
+from customergauge_source.tables.arrow import in_place
 from customergauge_source.tables.as_declared import NotAsDeclaredError
 from customergauge_source.tables.encoding import decode
 from customergauge_source.tables.read import Reader
@@ -49,7 +49,7 @@ def read_page(body: bytes, reader: Reader) -> Answer | None:
     None if it has to be decoded, and its records put right value by value.
     """
     try:
-        _check_utf8(body)
+        in_place(body).cast(pa.string())  # is it UTF-8? Arrow's JSON reader does not look
     except pa.ArrowInvalid:
         return None
     answer = None if reader.expects_odd else _read(_whole(body), reader)
@@ -79,8 +79,8 @@ def _cut(body: bytes) -> _Page:
     seam = re.search(rb"\}[ \t\r\n]*,[ \t\r\n]*" + re.escape(first), body)
     if seam is None:
         return _whole(body)
-    records = body[beginning.end() :].split(seam[0])
-    return _Page(opening + first, dict(enumerate(records)))
+    record, *others = body.split(seam[0])
+    return _Page(opening + first, dict(enumerate([record[beginning.end() :], *others])))
 
 
 def _whole(body: bytes) -> _Page:
@@ -198,9 +198,3 @@ def _parse(lines: bytes, reader: Reader) -> pa.Table:
         read_options=ReadOptions(use_threads=False, block_size=len(lines) + 1),
         parse_options=ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer"),
     )
-
-
-def _check_utf8(body: bytes) -> None:
-    """Checks what Arrow's JSON reader does not; without a copy of the body."""
-    ends = pa.py_buffer(array("i", [0, len(body)]))
-    pa.StringArray.from_buffers(1, ends, pa.py_buffer(body)).validate(full=True)

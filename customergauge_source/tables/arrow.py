@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final
@@ -44,6 +45,12 @@ def json_type(shape: Shape) -> pa.StructType:
         for key, item in shape.lists.items()
     ]
     return pa.struct(fields)
+
+
+def in_place(body: bytes) -> pa.BinaryArray:
+    """Returns a body as an array of one value, without a copy of it."""
+    ends = pa.py_buffer(array("i", [0, len(body)]))
+    return pa.Array.from_buffers(pa.binary(), 1, [None, ends, pa.py_buffer(body)])
 
 
 def make_struct(columns: Sequence[tuple[str, pa.Array]], length: int) -> pa.StructArray:

@@ -25,7 +25,7 @@ def without_nul(body: bytes) -> bytes:
     for part in before:
         backslashes = len(part) - len(part.rstrip(b"\\"))
         parts += (part, b"\\u0000" if backslashes % 2 else b"\\ufffd")
-    return b"".join(parts) + last if parts else body
+    return b"".join([*parts, last]) if parts else body
 
 
 def decode(body: bytes) -> Any:  # noqa: ANN401 - any JSON value

@@ -14,7 +14,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from customergauge_source.tables.arrow import json_type
+from customergauge_source.tables.arrow import in_place, json_type
 from customergauge_source.tables.as_declared import NotAsDeclaredError, check_names, rows_of_arrow
 from customergauge_source.tables.catalog import Target
 from customergauge_source.tables.private_rows import PrivateRows
@@ -117,8 +117,8 @@ def _has_two_kinds(one: pa.StructType, other: pa.StructType) -> bool:
 
 def _has_whole_as_fraction(body: bytes) -> bool:
     """Says whether a number may be whole that was written with a fraction or an exponent."""
-    found = pc.match_substring_regex(pa.scalar(body, pa.binary()), _WHOLE_AS_FRACTION)
-    return bool(found.as_py())
+    found = pc.match_substring_regex(in_place(body), _WHOLE_AS_FRACTION)
+    return bool(found[0].as_py())
 
 
 def _type_at(kind: pa.DataType, path: Sequence[str]) -> pa.DataType | None:
