@@ -5,7 +5,10 @@ So a record that is read again can be told from what is in the tables without re
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
+from itertools import pairwise
+from operator import itemgetter
 from typing import Final
 
 import pyarrow as pa
@@ -14,8 +17,12 @@ import pyarrow.compute as pc
 from customergauge_source.tables.arrow import lengths_of, make_lists, make_struct
 from customergauge_source.tables.shape import DIGEST
 
-_END: Final = "\0"
-"""Ends each name and value; it is in none, as NUL characters are replaced before."""
+_END: Final = b"\xfd"
+"""Parts names and values."""
+_NEXT: Final = b"\xfe"
+"""Parts the values of a list, and its name from those of its fields."""
+_NULL: Final = b"\xff"
+"""Stands in a list for null. None of the three is in any UTF-8."""
 
 
 def with_digest(rows: pa.StructArray) -> pa.StructArray:
@@ -24,35 +31,54 @@ def with_digest(rows: pa.StructArray) -> pa.StructArray:
     What is null or an empty list does not count, nor does the order of the fields: a field that
     other records of a page have, and this one lacks, changes nothing.
     """
-    texts = _texts(rows).cast(pa.binary()).to_pylist()
-    digests = b"".join(blake2b(text, digest_size=8).digest() for text in texts)
+    texts = _texts(rows)
+    _, ends, data = texts.buffers()
+    text, bounds = memoryview(data), pairwise(memoryview(ends).cast("i")[: len(rows) + 1])
+    digests = b"".join(blake2b(text[it:end], digest_size=8).digest() for it, end in bounds)
     numbers = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(digests)])
     columns = [*zip(rows.type.names, rows.flatten(), strict=True)]
     return make_struct([*columns, (DIGEST, numbers)], len(rows))
 
 
-def _texts(rows: pa.StructArray) -> pa.StringArray:
+def _texts(rows: pa.StructArray) -> pa.BinaryArray:
     """Returns each row as one text, in which every value stands behind its name."""
-    parts = [pa.repeat(pa.scalar("{"), len(rows))]
-    for name, values in sorted(zip(rows.type.names, rows.flatten(), strict=True)):
-        if pa.types.is_list(values.type):
-            start, texts = f"[{name}", _joined(values)
-        else:
-            start, texts = f"={name}", _text_of(values)
-        if not texts.null_count:
-            parts += [start + _END, texts, _END]
-        elif texts.null_count < len(texts):
-            parts.append(pc.binary_join_element_wise(start, texts, "", _END))
-    return pc.binary_join_element_wise(*parts, "", null_handling="skip")
+    parts = []
+    for name, values in sorted(_columns(rows), key=itemgetter(0)):
+        if not values.null_count:
+            parts += [name, values]
+        elif values.null_count < len(values):
+            parts.append(pc.binary_join_element_wise(name, values, _END))
+    return pc.binary_join_element_wise(*parts, _END, null_handling="skip")
 
 
-def _joined(lists: pa.ListArray) -> pa.StringArray:
-    lengths = lengths_of(lists)
-    joined = pc.binary_join(make_lists(lengths, _texts(pc.list_flatten(lists))), "")
-    return pc.if_else(pc.equal(lengths, 0), pa.scalar(None, pa.string()), joined)
+def _columns(rows: pa.StructArray) -> Iterator[tuple[bytes, pa.BinaryArray]]:
+    """Yields the name and the values of each column; of a list its length and each of its own.
+
+    A list's values are one text in each row. It is null if they all are.
+    """
+    for field, values in zip(rows.type.names, rows.flatten(), strict=True):
+        name = field.encode()
+        if not pa.types.is_list(values.type):
+            yield name, _text_of(values)
+            continue
+        lengths, items = lengths_of(values), pc.list_flatten(values)
+        nulls = _joined(lengths, pa.repeat(_NULL, len(items)))
+        yield name, _unless(nulls, b"")
+        for inner, texts in _columns(items):
+            yield name + _NEXT + inner, _unless(_joined(lengths, texts), nulls)
 
 
-def _text_of(values: pa.Array) -> pa.StringArray:
+def _joined(lengths: pa.Array, texts: pa.BinaryArray) -> pa.BinaryArray:
+    return pc.binary_join(make_lists(lengths, pc.fill_null(texts, _NULL)), _NEXT)
+
+
+def _unless(texts: pa.BinaryArray, null: pa.BinaryArray | bytes) -> pa.BinaryArray:
+    """Returns texts, without a copy of them, with null where they are what stands for it."""
+    _, is_other = pc.not_equal(texts, null).buffers()
+    return pa.Array.from_buffers(texts.type, len(texts), [is_other, *texts.buffers()[1:]])
+
+
+def _text_of(values: pa.Array) -> pa.BinaryArray:
     if pa.types.is_timestamp(values.type):
         values = values.cast(pa.int64())
-    return values.cast(pa.string())
+    return values.cast(pa.string()).cast(pa.binary())
