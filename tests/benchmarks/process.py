@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-SECONDS_PER_SAMPLE = 0.02
+SECONDS_PER_SAMPLE = 0.1
 
 _PROC = Path("/proc")
 _LINES_SHOWN = 30
@@ -39,9 +39,10 @@ class SubjectFailedError(Exception):
 class MemoryWatch(threading.Thread):
     """Watches the resident memory (RSS) of a process and its descendants, summed.
 
-    Samples are taken every `SECONDS_PER_SAMPLE`. Pages that processes share count for each of
-    them. The kernel's own high-water mark of each process is looked at as well: a single process
-    cannot hide a peak between two samples.
+    Samples are taken every `SECONDS_PER_SAMPLE`: each costs up to 2 ms of a processor, as every
+    thread may have started processes. Memory that processes share counts for each of them. The
+    kernel's own high-water mark of each process is looked at as well: a single process cannot
+    hide a peak between two samples.
 
     Attributes:
         peak: The largest sum until now, in bytes.
