@@ -132,11 +132,15 @@ def _copy(database: Path, target: Path) -> None:
 
 
 def _environment(case: Case, folder: Path) -> dict[str, str]:
-    """Returns the environment of a subject: no telemetry, nothing outside its folder."""
+    """Returns the environment of a subject: no telemetry, nothing outside its folder.
+
+    Its modules are compiled once, as those of what is installed are.
+    """
     policy = POLICY.items() if case.is_private else ()
     return os.environ | {
         **{f"SOURCES__CUSTOMERGAUGE__PRIVACY__{key}": value for key, value in policy},
         "DLT_DATA_DIR": str(folder / _WORKING_DIRECTORIES),
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "NO_PROXY": "127.0.0.1",
+        "PYTHONDONTWRITEBYTECODE": "",
     }
