@@ -34,7 +34,7 @@ def with_digest(rows: pa.StructArray) -> pa.StructArray:
     texts = _texts(rows)
     _, ends, data = texts.buffers()
     text, bounds = memoryview(data), pairwise(memoryview(ends).cast("i")[: len(rows) + 1])
-    digests = b"".join(blake2b(text[it:end], digest_size=8).digest() for it, end in bounds)
+    digests = b"".join(blake2b(text[start:end], digest_size=8).digest() for start, end in bounds)
     numbers = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(digests)])
     columns = [*zip(rows.type.names, rows.flatten(), strict=True)]
     return make_struct([*columns, (DIGEST, numbers)], len(rows))
