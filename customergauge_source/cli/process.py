@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import logging
@@ -35,6 +36,7 @@ def settle() -> None:
     _settle_memory()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     gc.disable()  # imports make a hundred thousand objects, and no garbage: a tenth of their time
+    atexit.register(gc.freeze)  # nor is there any to look for at the end, for 0.07 s
 
 
 def settled() -> None:
