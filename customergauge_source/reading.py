@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
@@ -14,8 +15,8 @@ from dlt import Pipeline
 from dlt.extract import DltResource
 
 from customergauge_source.api.client import CustomerGaugeClient
+from customergauge_source.api.packaged_feed import PackagedFeed
 from customergauge_source.api.page import Decoder, Page
-from customergauge_source.api.read_ahead import Feed
 from customergauge_source.api.reread import Confirmation, Reread
 from customergauge_source.dlt_bridge import extraction, memory, settings, whole_files
 from customergauge_source.dlt_bridge.catalog import reader_maker
@@ -31,7 +32,6 @@ from customergauge_source.resources.resource import Resource
 
 if TYPE_CHECKING:  # only a run that has something to load pays for Arrow
     from customergauge_source.tables.comparison import Comparison
-    from customergauge_source.tables.read import Reader
 
 logger = logging.getLogger("customergauge_source")
 
@@ -64,11 +64,7 @@ class ResourceReader:
         """Makes the last step of the resource's pipe."""
         self._step = TablesStep(self.resource, self)
         self._policy = self.privacy.of(self.resource) if self.privacy else None
-        # How load packages are cut, and the feed that is read on between them: see `in_packages`.
-        self._package_pages: int | None = None
-        self._max_pages: int | None = None
-        self._reread: Reread | Confirmation | None = None
-        self._feed: Feed | None = None
+        self._packaged: PackagedFeed | None = None
 
     def as_dlt_resource(self, *, selected: bool) -> DltResource:
         """Returns the resource for a dlt source.
@@ -87,8 +83,9 @@ class ResourceReader:
         )
         def read() -> Iterator[Any]:
             try:
-                with nullcontext() if self._package_pages else self.in_packages():
-                    yield from self._read()
+                known = self._packaged
+                with nullcontext(known) if known else self.in_packages() as packaged:
+                    yield from self._read(packaged)
             except (ApiError, TokenRefusedError) as error:
                 error.of(self.resource.name)
                 raise
@@ -103,7 +100,7 @@ class ResourceReader:
         max_pages: int | None = None,
         reread: Reread | Confirmation | None = None,
         comparison: Comparison | None = None,
-    ) -> Iterator[None]:
+    ) -> Iterator[PackagedFeed]:
         """Cuts load packages, and reads on between them.
 
         Args:
@@ -113,21 +110,19 @@ class ResourceReader:
                 loaded what differs from the tables.
             comparison: What the tables say, if only what differs is loaded of what comes.
         """
-        self._package_pages, self._max_pages, self._reread = pages, max_pages, reread
+        self._packaged = packaged = PackagedFeed(self.resource, pages, max_pages, reread)
         self._step.comparison = reread.comparison if reread else comparison
         self._step.is_resumed = pages is None  # else its working directory is ours alone
         try:
-            yield
+            yield packaged
         finally:
-            if self._feed is not None:
-                self._feed.close()
-            self._package_pages = self._max_pages = self._feed = None
-            self._reread = self._step.comparison = None
+            packaged.close()
+            self._packaged = self._step.comparison = None
 
     def stop(self) -> None:
         """Ends what is read, as if the pages of this load package were all; for other threads."""
-        if (feed := self._feed) is not None:
-            feed.close()
+        if (packaged := self._packaged) is not None:
+            packaged.close()
 
     def sign_in(self) -> int:
         """Gets a token; returns for how many seconds it was granted."""
@@ -176,34 +171,34 @@ class ResourceReader:
                 "Reconcile a period of another date, or everything.",
             )
 
-    def _read(self) -> Iterator[Any]:
+    def _read(self, packaged: PackagedFeed) -> Iterator[Any]:
         """Yields the pages of one load package."""
-        terms, steps = self._checked()
+        terms, steps = self._checked(packaged)
         if 0 in steps.limits:
             return
         state = dlt.current.resource_state()
         terms.check(state, dlt.current.source_schema())
-        query, position = self._place(state)
+        query, position = packaged.place(state, self.client_id, self.query)
         clock, policy = zone(self.timezone), self._policy
         make_reader = reader_maker(self.resource, clock, self.unknown_fields, policy)
         is_new = self._step.begin(make_reader, position.scope, terms.keeping)
         counts = extraction.metrics()
         counts |= {"pages": 0, "rejected": 0, "cursor": position.told, "caught_up": False}
-        if self._feed is None:  # the first package of a run
-            rows = None if steps.see_records else make_reader
-            decoder = Decoder(self.resource, rows, policy, all_versions=terms.keeping.history)
-            self._feed = self._open(decoder, query, position, make_reader)
-            if not isinstance(self._reread, Confirmation):
-                terms.warn(state)
-        feed, collector = self._feed, extraction.collector()
+        if not packaged.is_open and not isinstance(packaged.reread, Confirmation):
+            self._warn(query, position)
+            terms.warn(state)
+        rows = None if steps.see_records else make_reader
+        decoder = Decoder(self.resource, rows, policy, all_versions=terms.keeping.history)
+        feed = packaged.opened(partial(self.connect, decoder), query, position, make_reader)
+        collector = extraction.collector()
         after = position.cursor if position.is_kept else feed.position
         at_once = 1 if steps.see_records or steps.limits else PAGES_PER_ITEM
-        for pages in feed.pages(after, at_once, self._package_pages):
+        for pages in feed.pages(after, at_once, packaged.package_pages):
             # Ahead of the yield: behind it a limit would not let the cursor move.
             position.move(pages[-1].cursor)
             terms.note(state)
             # What is reread leaves a state as it was.
-            memory.note_carrier(state, "" if self._reread else extraction.load_id())
+            memory.note_carrier(state, "" if packaged.reread else extraction.load_id())
             counts["cursor"] = position.told
             counts["pages"] += len(pages)
             collector.update("pages", inc=len(pages))
@@ -219,7 +214,7 @@ class ResourceReader:
         if counts["rejected"] or (feed.is_at_end and (is_new or self._step.keeps_back)):
             yield []  # there was no page, none that a filter let pass, or rows were kept back
 
-    def _checked(self) -> tuple[Terms, Steps]:
+    def _checked(self, packaged: PackagedFeed) -> tuple[Terms, Steps]:
         """Returns the terms of a load package, and what follows the resource, if both will do."""
         self.check_query(full_refresh=extraction.drops_data())
         self.heed(extraction.current_resource())
@@ -228,36 +223,14 @@ class ResourceReader:
         check_pipeline(self.resource, terms.keeping)
         whole_files.use(pipeline)
         settings.empty_staging(is_used=not terms.keeping.history)
-        return terms, check_steps(self.resource.name, in_packages=self._package_pages is not None)
+        in_packages = packaged.package_pages is not None
+        return terms, check_steps(self.resource.name, in_packages=in_packages)
 
-    def _place(self, state: dict[str, Any]) -> tuple[Query, Position]:
-        """Returns what is asked for, and from where on."""
-        if (reread := self._reread) is not None:
-            return reread.query, Position(state, self.client_id, reread.query, is_kept=False)
-        query = self.resource.part_of(self.query)
-        return query, self.resource.position(state, self.client_id, query)
-
-    def _open(
-        self,
-        decoder: Decoder,
-        query: Query,
-        position: Position,
-        make_reader: Callable[[], Reader],
-    ) -> Feed:
-        """Opens the feed, and warns of what it leaves out or brings again."""
-        client, reread = self.connect(decoder), self._reread
-        params = {**query.params(), **position.params}
-
-        def read(cursor: int | None) -> Iterator[Page]:
-            if reread is not None:
-                return reread.pages(client, self.resource, make_reader)
-            return client.pages(self.resource.path, params, cursor, self._max_pages)
-
-        if not isinstance(reread, Confirmation):
-            position.warn()
-            if query.outbound_filter != self.query.outbound_filter:
-                logger.warning("%s takes no outbound_filter; it is read whole.", self.resource.name)
-        return Feed(read, client.abandon, self._max_pages)
+    def _warn(self, query: Query, position: Position) -> None:
+        """Warns of what a feed leaves out or brings again."""
+        position.warn()
+        if query.outbound_filter != self.query.outbound_filter:
+            logger.warning("%s takes no outbound_filter; it is read whole.", self.resource.name)
 
     def _client(self) -> CustomerGaugeClient:
         return self.connect(Decoder(self.resource, None, self._policy))

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from customergauge_source import LoadSummary, load_in_checkpoints, reading
+from customergauge_source import LoadSummary, load_in_checkpoints
+from customergauge_source.api import packaged_feed
 from customergauge_source.api.read_ahead import Feed
 from customergauge_source.sandbox import Fault, Sandbox
 from tests.command import Command, until
@@ -43,7 +44,7 @@ def test_the_buffer_holds_at_most_its_bytes_or_one_page(
         ahead.append(sandbox.pages_served - summary.resources["responses"].pages)
 
     size = len(json.dumps(ALIKE, separators=(",", ":"))) * 10 + 50
-    monkeypatch.setattr(reading, "Feed", partial(Feed, buffer_bytes=int(buffer_pages * size)))
+    monkeypatch.setattr(packaged_feed, "Feed", partial(Feed, buffer_bytes=int(buffer_pages * size)))
     with Sandbox(records=[ALIKE | {"number_customergauge": n} for n in range(100, 220)]) as sandbox:
         load_in_checkpoints(
             make_pipeline(workdir),
@@ -83,7 +84,7 @@ def test_how_far_is_read_ahead_does_not_change_what_is_committed(
 ) -> None:
     with Sandbox(responses=100, latency=0.01) as sandbox:
         usual = commits(workdir, sandbox, "usual")
-        monkeypatch.setattr(reading, "Feed", partial(Feed, buffer_bytes=1))
+        monkeypatch.setattr(packaged_feed, "Feed", partial(Feed, buffer_bytes=1))
         tiny = commits(workdir, sandbox, "tiny")
 
     assert usual == tiny
