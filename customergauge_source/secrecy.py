@@ -77,6 +77,12 @@ def without_traceback(text: str) -> str:
     return f"{before}{lines[-1]}" if found and lines else text
 
 
+def line_of(error: BaseException) -> str:
+    """Returns an exception's text in one line of readable length."""
+    text = " ".join(without_traceback(str(error)).split()) or type(error).__name__
+    return text if len(text) <= 400 else f"{text[:400]}…"  # noqa: PLR2004 - used once
+
+
 def without_values(text: str) -> str:
     """Returns what a database said of a failed load, without the values that it quotes."""
     return _QUOTED.sub("'…'", _ROW.sub("", text))

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
-from itertools import chain
 from os import strerror
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from dlt import Pipeline
-from dlt.common.configuration import exceptions as configuration
 from dlt.common.destination import exceptions as destination
-from dlt.common.exceptions import MissingDependencyException
 from dlt.common.pipeline import get_dlt_pipelines_dir
 from dlt.common.schema.exceptions import DataValidationError, SchemaException
-from dlt.destinations.exceptions import DatabaseException, InvalidFilesystemLayout
+from dlt.destinations.exceptions import DatabaseException
 from dlt.load.exceptions import LoadClientJobException
-from dlt.pipeline.exceptions import PipelineConfigMissing, PipelineStepFailed
+from dlt.pipeline.exceptions import PipelineStepFailed
 
 from customergauge_source.dlt_bridge.integrity import is_unreadable, lacking
 from customergauge_source.exceptions import (
@@ -33,9 +30,10 @@ from customergauge_source.exceptions import (
     DestinationError,
     causes_of,
 )
+from customergauge_source.load.explain_configuration import of_configuration
 from customergauge_source.load.explain_duckdb import of_duckdb
 from customergauge_source.load.explain_lake import of_lake
-from customergauge_source.secrecy import without_traceback, without_values
+from customergauge_source.secrecy import line_of, without_values
 
 _NO_MEMORY: Final = re.compile(
     r"bad allocation|bad_alloc|can't start new thread|failed to map segment|cannot map zero-fill"
@@ -46,11 +44,8 @@ _ANEW: Final = (
     "Run once with --full-refresh (full_refresh=True): it makes the tables of the resources that"
     " it loads anew, and loads them again."
 )
-_NO_TOML: Final = "dlt_secrets_toml must contain toml document"
-"""What dlt says, as a ValueError, of a vault such as Airflow's Variables."""
 _NAMED: Final = 5
 """Missing tables and columns that a message names."""
-_EXPECTED: Final = {"int": "a whole number", "list": 'a list, such as ["…", "…"]'}
 
 
 def explain(error: BaseException) -> CustomerGaugeError:
@@ -63,80 +58,19 @@ def explain(error: BaseException) -> CustomerGaugeError:
         if isinstance(cause, CustomerGaugeError):
             return cause
     for cause in reversed(causes):
-        if (wrong := _of_configuration(cause)) is not None:
+        if (wrong := of_configuration(cause)) is not None:
             return wrong
     if any(isinstance(cause, (DataValidationError, SchemaException)) for cause in causes):
-        return ApiContractError(_line(causes[-1]), "Check schema_contract, or evolve the schema.")
+        return ApiContractError(line_of(causes[-1]), "Check schema_contract, or evolve the schema.")
     for explained in (of_lake, _of_machine, of_duckdb, _of_changed_tables, _of_destination):
         if (told := explained(causes)) is not None:
             return told
-    return CustomerGaugeError(f"{type(error).__name__}: {_line(error)}")
+    return CustomerGaugeError(f"{type(error).__name__}: {line_of(error)}")
 
 
 def is_interrupt(error: BaseException) -> bool:
     """Says whether an exception goes back to Ctrl-C or SIGTERM."""
     return any(isinstance(cause, KeyboardInterrupt) for cause in causes_of(error))
-
-
-def _of_configuration(error: BaseException) -> ConfigurationError | None:
-    if isinstance(error, configuration.ConfigFieldMissingException):
-        return _missing(error)
-    if isinstance(error, MissingDependencyException):
-        packages = " ".join(f"'{package}'" for package in error.dependencies)
-        return ConfigurationError(
-            f"The destination needs packages that are not installed: {packages}.",
-            f"Install them: pip install {packages}",
-        )
-    if isinstance(
-        error, (destination.UnknownDestinationModule, destination.InvalidDestinationReference)
-    ):
-        return ConfigurationError(
-            f"There is no such destination: {_line(error)}",
-            "Use duckdb, bigquery, snowflake or another name that dlt knows.",
-        )
-    if isinstance(error, configuration.ConfigValueCannotBeCoercedException):
-        kind = str(getattr(error.hint, "__name__", error.hint))
-        expected = _EXPECTED.get(kind, f"a value of the type {kind}")
-        return ConfigurationError(
-            f"{error.field_name} is {error.field_value!r:.100}; expected: {expected}."
-        )
-    kinds = (
-        configuration.ConfigurationException,
-        PipelineConfigMissing,
-        InvalidFilesystemLayout,
-    )
-    if isinstance(error, kinds) or str(error) == _NO_TOML:
-        return ConfigurationError(_line(error))
-    return None
-
-
-def _missing(error: configuration.ConfigFieldMissingException) -> ConfigurationError:
-    """Explains missing settings of a destination; the source's own say themselves what is missing.
-
-    Credentials come in several forms, so the first keys of each are of no help.
-    """
-    variables = [name for name in _variables(error.traces) if name.startswith("DESTINATION__")]
-    if not variables:
-        return ConfigurationError(_line(error))
-    variable = variables[0]
-    *sections, field = variable.split("__")
-    if "CREDENTIALS" in sections:
-        sections = sections[: sections.index("CREDENTIALS") + 1]
-        variable, field = "__".join(sections), f"the credentials of {sections[1].lower()}"
-    return ConfigurationError(
-        f"Missing from the configuration: {field.lower()}.",
-        f"Fill in [{'.'.join(sections).lower()}] in .dlt/secrets.toml, as"
-        f" .dlt/example.secrets.toml shows, or set {variable} in the environment.",
-    )
-
-
-def _variables(traces: Mapping[str, Any]) -> Iterator[str]:
-    """Yields the environment variables that were looked for."""
-    for attempt in chain.from_iterable(traces.values()):
-        if not isinstance(attempt, configuration.LookupTrace):
-            yield from _variables(attempt.traces)
-        elif attempt.provider == "Environment Variables":
-            yield attempt.key
 
 
 def _of_machine(causes: list[BaseException]) -> ConfigurationError | None:
@@ -165,14 +99,14 @@ def _of_changed_tables(causes: list[BaseException]) -> DestinationError | None:
     """Explains a destination that somebody took something out of, or that dlt cannot read."""
     for failed in _failed_steps(causes):
         if is_unreadable(failed):
-            what = f"What dlt keeps at the destination cannot be read: {_line(causes[-1])}"
+            what = f"What dlt keeps at the destination cannot be read: {line_of(causes[-1])}"
             return DestinationError(what, _ANEW)
         if not any(
             isinstance(cause, (DatabaseException, LoadClientJobException)) for cause in causes
         ):
             continue  # it was not even reached
         if (changed := _changed(cast("Pipeline", failed.pipeline))) is not None:
-            told = f"{changed} {without_values(_line(causes[-1]))}"
+            told = f"{changed} {without_values(line_of(causes[-1]))}"
             return DestinationError(told, changed.remedy)
     return None
 
@@ -206,15 +140,15 @@ def _of_destination(causes: list[BaseException]) -> DestinationError | None:
     for cause in causes:
         if isinstance(cause, LoadClientJobException):
             what = f"Load package {cause.load_id} cannot be loaded, at {cause.job_id}"
-            return DestinationError(f"{what}: {without_values(_line(cause.client_exception))}")
+            return DestinationError(f"{what}: {without_values(line_of(cause.client_exception))}")
     steps = [failed.step for failed in _failed_steps(causes)]
     for step in steps:
         if step in {"normalize", "load"}:
-            return DestinationError(f"Step {step} failed: {without_values(_line(causes[-1]))}")
+            return DestinationError(f"Step {step} failed: {without_values(line_of(causes[-1]))}")
     if "sync" in steps or any(
         isinstance(cause, destination.DestinationException) for cause in causes
     ):
-        return DestinationError(f"The destination failed: {_line(causes[-1])}")
+        return DestinationError(f"The destination failed: {line_of(causes[-1])}")
     return None
 
 
@@ -256,13 +190,7 @@ def told_as_views() -> Iterator[None]:
         yield
     except DatabaseException as error:
         raise DestinationError(
-            f"All is loaded, but the views cannot be made: {_line(error)}",
+            f"All is loaded, but the views cannot be made: {line_of(error)}",
             "Drop or rename what stands in their way, as a table of that name, or wait until nobody"
             " reads them; and run again with --views.",
         ) from error
-
-
-def _line(error: BaseException) -> str:
-    """Returns an exception's text in one line of readable length."""
-    text = " ".join(without_traceback(str(error)).split()) or type(error).__name__
-    return text if len(text) <= 400 else f"{text[:400]}…"  # noqa: PLR2004 - used once
