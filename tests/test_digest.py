@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timezone
+from itertools import product
 from typing import Any
 
 import pytest
@@ -70,10 +71,12 @@ def test_a_digest_is_the_same_whatever_others_on_the_page_are_and_have(account: 
 
 def test_a_digest_tells_all_that_a_record_says_apart(full: dict[str, Any]) -> None:
     lists = [["a;b"], ["a", "b"], ["b", "a"], ["a;", "b"], [None, "a"], ["a"], ["a", None], [None]]
-    below = [{"secondary": some, "primary": "a"} for some in lists]
+    pairs = [*product([*lists, []], repeat=2)]
     changes: list[dict[str, Any]] = [
-        *({"selected_drivers": [item]} for item in below),
-        *({"selected_drivers": [below[1], item]} for item in below),
+        *({"selected_drivers": [{"secondary": it, "primary": "a"}]} for it in [*lists, []]),
+        *({"selected_drivers": [{"secondary": it} for it in pair]} for pair in pairs),
+        *({"mood": [{"a": [{"b": it} for it in pair]}, {"a": [{"b": ["c"]}]}]} for pair in pairs),
+        *({"mood": [{"a": [{"b": ["c"]}]}, {"a": [{"b": it} for it in pair]}]} for pair in pairs),
         *({name: []} for name in EMPTY),
         {"tags": [*full["tags"][::-1], {}]},
         {"tags": [*full["tags"], {}, {}]},

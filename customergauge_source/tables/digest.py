@@ -61,21 +61,40 @@ def _columns(rows: pa.StructArray) -> Iterator[tuple[bytes, pa.BinaryArray]]:
         if not pa.types.is_list(values.type):
             yield name, _text_of(values)
             continue
-        lengths, items = lengths_of(values), pc.list_flatten(values)
-        nulls = _joined(lengths, pa.repeat(_NULL, len(items)))
-        yield name, _unless(nulls, b"")
-        for inner, texts in _columns(items):
-            yield name + _NEXT + inner, _unless(_joined(lengths, texts), nulls)
+        yield name, _length_of(values)
+        for inner, texts, nulls in _columns_of(values):
+            yield name + _NEXT + inner, _unless(texts, nulls)
+
+
+def _columns_of(values: pa.ListArray) -> Iterator[tuple[bytes, pa.BinaryArray, pa.BinaryArray]]:
+    """Yields each column of a list, and what its texts are where all values are null.
+
+    Of a list in a list the lengths are there, too, by which its values belong to the one or other.
+    """
+    lengths, items = lengths_of(values), pc.list_flatten(values)
+    nulls = _joined(lengths, pa.repeat(_NULL, len(items)))
+    for field, column in zip(items.type.names, items.flatten(), strict=True):
+        name, is_list = field.encode(), pa.types.is_list(column.type)
+        texts = _length_of(column) if is_list else _text_of(column)
+        yield name, _joined(lengths, pc.fill_null(texts, _NULL)), nulls
+        for inner, below, nulls_below in _columns_of(column) if is_list else ():
+            yield name + _NEXT + inner, _joined(lengths, below), _joined(lengths, nulls_below)
 
 
 def _joined(lengths: pa.Array, texts: pa.BinaryArray) -> pa.BinaryArray:
-    return pc.binary_join(make_lists(lengths, pc.fill_null(texts, _NULL)), _NEXT)
+    return pc.binary_join(make_lists(lengths, texts), _NEXT)
 
 
-def _unless(texts: pa.BinaryArray, null: pa.BinaryArray | bytes) -> pa.BinaryArray:
+def _unless(texts: pa.BinaryArray, nulls: pa.BinaryArray) -> pa.BinaryArray:
     """Returns texts, without a copy of them, with null where they are what stands for it."""
-    _, is_other = pc.not_equal(texts, null).buffers()
+    _, is_other = pc.not_equal(texts, nulls).buffers()
     return pa.Array.from_buffers(texts.type, len(texts), [is_other, *texts.buffers()[1:]])
+
+
+def _length_of(values: pa.ListArray) -> pa.BinaryArray:
+    """Returns the lengths of lists, and null for an empty one."""
+    lengths = lengths_of(values)
+    return _text_of(pc.if_else(pc.greater(lengths, 0), lengths, None))
 
 
 def _text_of(values: pa.Array) -> pa.BinaryArray:
