@@ -16,6 +16,7 @@ import pytest
 from customergauge_source import LoadSummary, load_in_checkpoints
 from customergauge_source.api import packaged_feed
 from customergauge_source.api.read_ahead import Feed
+from customergauge_source.exceptions import UnknownFieldError
 from customergauge_source.sandbox import Fault, Sandbox
 from tests.command import Command, until
 from tests.support import asked_cursors, at_length, make_pipeline, make_source
@@ -128,6 +129,22 @@ def test_a_failure_elsewhere_ends_the_retries_of_the_reader_at_once(
             load_in_checkpoints(
                 make_pipeline(workdir), source, checkpoint_pages=2, on_checkpoint=fail
             )
+
+
+@pytest.mark.usefixtures("threads")
+def test_a_page_that_is_refused_ends_the_retries_of_the_next_one_at_once(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNTIME__REQUEST_MAX_RETRY_DELAY", "300")
+    records = [ALIKE | {"number_customergauge": n} for n in range(100, 103)]
+    faults = [Fault("429", page=3, times=None, retry_after=200)]
+    with Sandbox(records=[records[0], records[1] | {"mood": 1}, records[2]], faults=faults) as it:
+        source = make_source(it, per_page=1, unknown_fields="fail")
+        started = time.monotonic()
+        with pytest.raises(UnknownFieldError, match="mood"):
+            load_in_checkpoints(make_pipeline(workdir), source)
+
+    assert time.monotonic() - started < 100
 
 
 PHASES: dict[str, tuple[Fault, Callable[[Sandbox], bool]]] = {

@@ -97,10 +97,14 @@ class CustomerGaugeClient(RESTClient):
         paginator = SyncCursorPaginator(self._broken, cursor)
         answers = islice(self._answers(path, params, paginator), most)
         with closing(in_advance(answers)) as coming:
-            for response, following in coming:
-                page = self._decoded(response)
-                paginator.check_new(page, response)
-                yield replace(page, cursor=following)
+            try:
+                for response, following in coming:
+                    page = self._decoded(response)
+                    paginator.check_new(page, response)
+                    yield replace(page, cursor=following)
+            except Exception:
+                self.abandon()  # what is asked for already, which may have to wait for long
+                raise
 
     def abandon(self) -> None:
         """Ends retries under way in another thread; the client is of no use after it."""
@@ -130,7 +134,6 @@ class CustomerGaugeClient(RESTClient):
         try:
             return self._decoder.decode(response.content)
         except NotAsDocumentedError as expected:
-            self.abandon()  # what is asked for already, which may have to wait for long
             raise self._broken(str(expected), response) from None
 
     def _raise_for_failure(self, response: Response, *_: Any, **__: Any) -> None:  # noqa: ANN401

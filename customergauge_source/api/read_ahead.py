@@ -105,10 +105,12 @@ class Feed:
     def close(self) -> None:
         """Ends the thread, promptly; what is buffered is dropped."""
         with self._changed:
-            self._ended = True
+            is_under_way, self._ended = not self._ended, True
+            self._is_complete = self.is_at_end
             self._pages.clear()
             self._changed.notify_all()
-        self._abandon()
+        if is_under_way:
+            self._abandon()
 
     def _take(self, at_once: int) -> list[Page]:
         """Returns the next pages; none at the end of the feed."""
@@ -132,7 +134,7 @@ class Feed:
         try:
             for number, page in enumerate(self._read(after), start=1):
                 if not self._put(page) or number == self._max_pages:
-                    break
+                    break  # of as many as are asked for, the last one need not be the feed's
             else:
                 self._is_complete = True
         except BaseException as raised:  # noqa: BLE001 - it is raised again by _take
