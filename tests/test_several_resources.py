@@ -185,6 +185,20 @@ def test_of_two_that_may_not_be_read_both_are_told_and_the_first_gives_the_code(
     assert counts(command.file, "non_responses") == served(sandbox, "non_responses")
 
 
+def test_the_error_of_a_resource_is_told_although_another_error_ends_the_load(
+    workdir: Path, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_summary: object) -> None:
+        raise RuntimeError("elsewhere")
+
+    sandbox.inject(Fault("404", times=None, feed="responses"))
+    source = make_source(sandbox, resources=[*FEEDS])
+    with pytest.raises(RuntimeError, match="elsewhere"):
+        load_in_checkpoints(make_pipeline(workdir), source, on_checkpoint=fail)
+
+    assert [it for it in caplog.messages if it.startswith("responses: ") and "404" in it]
+
+
 def test_the_error_of_a_resource_is_raised_when_the_others_are_loaded(
     workdir: Path, sandbox: Sandbox
 ) -> None:

@@ -184,6 +184,10 @@ class Load:
                     if failure is not None:
                         logger.warning("%s", error)
                     failure = failure or error
+                except BaseException:
+                    if failure is not None:
+                        logger.warning("%s", failure)
+                    raise
             if failure is not None:
                 raise failure
             if not self.is_dry:
