@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import dlt
@@ -178,18 +177,22 @@ class ResourceReader:
             return
         state = dlt.current.resource_state()
         terms.check(state, dlt.current.source_schema())
-        query, position = packaged.place(state, self.client_id, self.query)
+        query, position = packaged.begin(state, self.client_id, self.query)
         clock, policy = zone(self.timezone), self._policy
         make_reader = reader_maker(self.resource, clock, self.unknown_fields, policy)
         is_new = self._step.begin(make_reader, position.scope, terms.keeping)
         counts = extraction.metrics()
         counts |= {"pages": 0, "rejected": 0, "cursor": position.told, "caught_up": False}
-        if not packaged.is_open and not isinstance(packaged.reread, Confirmation):
+        if not packaged.is_begun and not isinstance(packaged.reread, Confirmation):
             self._warn(query, position)
             terms.warn(state)
-        rows = None if steps.see_records else make_reader
-        decoder = Decoder(self.resource, rows, policy, all_versions=terms.keeping.history)
-        feed = packaged.opened(partial(self.connect, decoder), query, position, make_reader)
+
+        def connect() -> CustomerGaugeClient:
+            rows = None if steps.see_records else make_reader
+            how = (self.resource, rows, policy)
+            return self.connect(Decoder(*how, all_versions=terms.keeping.history))
+
+        feed = packaged.opened(connect, query, position, make_reader)
         collector = extraction.collector()
         after = position.cursor if position.is_kept else feed.position
         at_once = 1 if steps.see_records or steps.limits else PAGES_PER_ITEM

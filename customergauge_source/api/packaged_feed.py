@@ -35,15 +35,15 @@ class PackagedFeed:
     reread: Reread | Confirmation | None = None
 
     def __post_init__(self) -> None:
-        """Begins closed."""
+        """Begins without a feed."""
         self._feed: Feed | None = None
 
     @property
-    def is_open(self) -> bool:
-        """Whether a package of it was begun."""
+    def is_begun(self) -> bool:
+        """Whether a package has opened it."""
         return self._feed is not None
 
-    def place(
+    def begin(
         self, state: MutableMapping[str, Any], client_id: str, asked: Query
     ) -> tuple[Query, Position]:
         """Returns what a package asks for, and from where on.

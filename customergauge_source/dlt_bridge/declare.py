@@ -101,10 +101,9 @@ def declare_distinct(
 ) -> None:
     """Tells dlt whether each record is once in a load package, so that its merge need not look.
 
-    That look, at each row of each table, takes DuckDB an eighth of a first load
-    (`python -m tests.benchmarks --only limit`). Where a load is cut off in between, and resumed,
-    rows may be staged twice; so DuckDB alone is told, and only of packages that are never resumed.
-    A history is appended, and never looked at.
+    That look, at each row of each table, took DuckDB an eighth of a first load. Where a load is
+    cut off in between, and resumed, rows may be staged twice; so DuckDB alone is told, and only of
+    packages that are never resumed. A history is appended, and never looked at.
     """
     if keeping.history or not extraction.is_into("duckdb"):
         return

@@ -1,8 +1,7 @@
 """DuckDB merges records right from the Parquet files of a load package.
 
 dlt copies them into staging tables first, and DuckDB writes each row of those into its log. Without
-that copy a first load of 100,000 responses takes a seventh less time
-(`python -m tests.benchmarks --only limit`).
+that copy a first load of 100,000 responses took a seventh less time.
 
 dlt tells a client which files the tables of a chain have once all are there, and where they will
 lie until the package is done; its lakes merge from them in the same way. The merge itself stays

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     sizes = _sizes(options)
-    if not 0 < sizes.small <= sizes.usual < sizes.large:
+    if not 10 <= sizes.small <= sizes.usual < sizes.large:
         parser.error("--responses must be less than --large, and at least 10")
     if options.plot:
         try:

@@ -104,8 +104,9 @@ def measure(command: Sequence[str], folder: Path, environment: Mapping[str, str]
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
-        seconds = time.monotonic() - started
-        peak = watch.stop()
+        finally:
+            seconds = time.monotonic() - started
+            peak = watch.stop()
     if code != 0:
         said = log.read_text(errors="replace").splitlines()[-_LINES_SHOWN:]
         raise SubjectFailedError("\n".join([f"{command} exited with {code}:", *said]))

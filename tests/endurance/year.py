@@ -111,6 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, metavar="FILE.csv", help="write each hour")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw time and size")
     options = parser.parse_args(arguments)
+    if options.hours < _UNSETTLED + 2 * _COMPARED:
+        parser.error(f"--hours has to be {_UNSETTLED + 2 * _COMPARED} at least")
     with (
         tempfile.TemporaryDirectory() as name,
         stores(Path(name), in_postgres=options.postgres) as (year, other, fresh),
