@@ -220,6 +220,22 @@ def test_whatever_goes_wrong_at_the_destination_is_an_error_of_ours_with_its_cau
     assert any(isinstance(cause, (DltException, duckdb.Error)) for cause in causes[1:])
 
 
+def test_a_destination_that_is_lost_behind_the_last_commit_changes_no_outcome(
+    workdir: Path, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lose(_summary: LoadSummary) -> None:
+        file = workdir / "customergauge.duckdb"
+        file.rename(workdir / "kept.duckdb")
+        file.mkdir()
+
+    source = make_source(sandbox)
+    summary = load_in_checkpoints(make_pipeline(workdir), source, on_checkpoint=lose)
+
+    assert summary.caught_up
+    assert [it for it in caplog.messages if it.startswith("The pipeline is not up to date")]
+    assert differences(workdir / "kept.duckdb", sandbox.records) == []
+
+
 def test_a_schema_contract_that_is_broken_is_an_error_of_ours(
     workdir: Path, loaded_sandbox: Sandbox
 ) -> None:

@@ -152,8 +152,19 @@ class Load:
             finally:
                 with told_as_ours():
                     working_dir.take_back(pipeline)
-                    if not self.is_dry:
-                        pipeline.sync_destination()
+                if not self.is_dry:
+                    self._sync(pipeline)
+
+    def _sync(self, pipeline: Pipeline) -> None:
+        """Lets the pipeline know what the destination has; how the load ended, it does not change.
+
+        If it cannot be known now, the next load asks anyway.
+        """
+        try:
+            with told_as_ours():
+                pipeline.sync_destination()
+        except CustomerGaugeError as error:
+            logger.warning("The pipeline is not up to date with its destination: %s", error)
 
     def run(self) -> LoadSummary:
         """Loads all selected resources; returns what was committed.
