@@ -23,9 +23,11 @@ _SHORTEST: Final = 4
 _PATHS: Final = frozenset({("duckdb", "credentials"), ("ducklake", "catalog")})
 """Destinations, and a secret of theirs that may be the path of a file: a message has to name it."""
 _TRACEBACK: Final = "Traceback (most recent call last):"
-_QUOTED: Final = re.compile(r"(?<!\w)'(?:[^'\\]|\\.|'')*'(?!\w)")
-_ROW: Final = re.compile(r"(?s)\s*(?:DETAIL:|Failing row contains).*")
-"""Where PostgreSQL begins to show a whole row."""
+_QUOTED: Final = re.compile(r"(?<!\w)E?'(?:[^'\\]|\\.|'')*'(?!\w)")
+_INPUT: Final = re.compile(r'(?s)(?<=: )".*"(?=\s|$)|(?<=\bvalue )".*"(?= is out of range)')
+"""How PostgreSQL quotes a value: invalid input syntax for type bigint: "…"."""
+_ROW: Final = re.compile(r"(?s)\s*(?:DETAIL:|Failing row contains|LINE \d+:).*")
+"""Where PostgreSQL begins to show a whole row, or statement."""
 _known: Final[set[str]] = set()
 """The secrets of this process. dlt notes those it resolves by thread, and forgets them."""
 
@@ -77,15 +79,20 @@ def without_traceback(text: str) -> str:
     return f"{before}{lines[-1]}" if found and lines else text
 
 
-def line_of(error: BaseException) -> str:
-    """Returns an exception's text in one line of readable length."""
-    text = " ".join(without_traceback(str(error)).split()) or type(error).__name__
+def line_of(error: BaseException, *, with_values: bool = True) -> str:
+    """Returns an exception's text in one line of readable length, without secrets.
+
+    They, and values, are looked for before it is cut: half of one is none that would be found.
+    """
+    whole = without_traceback(str(error))
+    text = " ".join((whole if with_values else without_values(whole)).split())
+    text = hide(text) or type(error).__name__
     return text if len(text) <= 400 else f"{text[:400]}…"  # noqa: PLR2004 - used once
 
 
 def without_values(text: str) -> str:
     """Returns what a database said of a failed load, without the values that it quotes."""
-    return _QUOTED.sub("'…'", _ROW.sub("", text))
+    return _INPUT.sub('"…"', _QUOTED.sub("'…'", _ROW.sub("", text)))
 
 
 @lru_cache(maxsize=256)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dlt.destinations.exceptions import DatabaseTerminalException
 
+from customergauge_source import explain
 from customergauge_source.sandbox import Sandbox
 from tests.command import Command
 from tests.scripted import TOKEN, Reply, Scripted, scripted
@@ -93,8 +95,25 @@ def test_what_the_api_says_of_a_refusal_is_told(command: Command) -> None:
 def test_a_token_answer_is_told_by_its_keys(command: Command, tmp_path: Path) -> None:
     with Sandbox() as sandbox, scripted(lambda *_: Reply(b'{"token": "s3cr3t-9"}')) as server:
         auth = {"SOURCES__CUSTOMERGAUGE__AUTH_URL": server.url}
-        ended = command(sandbox, **auth)
+        ended = command(sandbox, "--debug", **auth)
 
     assert ended.code == 4, tmp_path
     assert "not 21 bytes of application/json with the keys token." in ended.err
     assert "s3cr3t-9" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"Could not convert string '{NAME} {'of ACME, ' * 60}' to INT64",
+        f'invalid input syntax for type bigint: "{NAME}"',
+        f'value "{NAME}" is out of range for type integer',
+        f"syntax error at LINE 1: INSERT INTO responses VALUES ({NAME})",
+        f"cannot cast E'{NAME}'",
+    ],
+)
+def test_what_a_database_quotes_is_not_told_however_long_it_is(said: str) -> None:
+    told = str(explain(DatabaseTerminalException(ValueError(said))))
+
+    assert said[:5] in told
+    assert NAME not in told

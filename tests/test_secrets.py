@@ -20,6 +20,7 @@ from customergauge_source.api.auth import CustomerGaugeCredentials
 from customergauge_source.exceptions import ApiContractError, CustomerGaugeError
 from customergauge_source.sandbox import TOKEN_PATH, Fault, Sandbox
 from customergauge_source.sandbox.faults import KINDS, TOKEN
+from customergauge_source.secrecy import remember
 from tests.command import Command
 from tests.everything_written import found
 from tests.scripted import Reply, scripted
@@ -235,3 +236,22 @@ def test_a_trace_holds_no_secret_when_unpickled(
 
         assert "client_id" in shown
         assert sandbox.client_secret not in shown
+
+
+def test_a_secret_that_an_error_is_cut_in_is_not_shown() -> None:
+    secret = "eyJ" + "0123456789" * 35
+    remember(secret)
+
+    told = str(explain(OSError(f"{'no ' * 30}{secret}")))
+
+    assert "no no" in told
+    assert secret[:20] not in told
+
+
+def test_an_object_of_the_configuration_that_is_none_is_not_shown(command: Command) -> None:
+    broken = '{"memory_limit": "1GB", "s3_secret_access_key": "wJalrXUtnFEMI"'
+    ended = command(None, DESTINATION__DUCKDB__CREDENTIALS__GLOBAL_CONFIG=broken)
+
+    assert ended.code == 2, ended.err
+    assert "global_config" in ended.err
+    assert "wJalr" not in ended.err

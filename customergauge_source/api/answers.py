@@ -59,13 +59,13 @@ def excerpt(content: bytes | str, length: int = EXCERPT) -> str:
     return text[:length] + ("…" if len(text) > length else "")
 
 
-def described(response: Response, *, is_private: bool = False) -> str:
-    """Returns an answer's size and type, and the names of its keys."""
+def described(response: Response, *, is_private: bool = False, is_logged: bool = True) -> str:
+    """Returns an answer's size and type, and the names of its keys; its beginning is logged."""
     kind = response.headers.get("Content-Type", "unknown type")
     if is_private:
         kind = kind.partition(";")[0].strip()
         kind = kind if kind in _TYPES else "another type"
-    else:
+    elif is_logged:
         logger.debug("%s answered: %s", response.url, excerpt(response.content))
     size = f"{len(response.content):,} bytes of {excerpt(kind, 60)}"
     answer = _json(response)

@@ -61,7 +61,7 @@ class CustomerGaugeCredentials(OAuth2ClientCredentials):
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise ApiContractError(
                 "The token endpoint answered without an access_token; expected a JSON object that"
-                f" has one, not {described(response)}.",
+                f" has one, not {described(response, is_logged=False)}.",
                 "Check region, auth_url and proxies; if it lasts, show the message to CustomerGauge"
                 " support.",
             )

@@ -33,13 +33,17 @@ class Whereabouts:
     @property
     def place(self) -> str:
         """Where the pipeline loads to."""
+        from customergauge_source.secrecy import hide
+
         name = self.file or self._pipeline.destination.destination_name
         if self._file_of_views() is not None:
             name = str(self._config)  # where the files are, as dlt shows it
-        return f"{name}, dataset {self._dataset}"
+        return hide(f"{name}, dataset {self._dataset}")
 
     def shown(self, summary: LoadSummary) -> Iterator[str]:
         """Yields where a load went, and how it is looked at."""
+        from customergauge_source.secrecy import hide
+
         yield f"data: {self.place}"
         file = self.file
         if (views := self._file_of_views()) is not None:
@@ -53,7 +57,7 @@ class Whereabouts:
             path = json.dumps(file, ensure_ascii=False)
             look = f'it = duckdb.connect({path}, read_only=True); it.sql("{query}").show()'
             query = f"python -c {shlex.quote(f'import duckdb; {look}')}"
-        yield f"look at it: {query}"
+        yield hide(f"look at it: {query}")
 
     def _duckdb_file(self) -> str | None:
         if not self._pipeline.destination.destination_type.endswith(".duckdb"):

@@ -11,6 +11,7 @@ from typing import Any, Final
 from dlt import Pipeline
 
 from customergauge_source.exceptions import DestinationError
+from customergauge_source.secrecy import hide
 
 _NO_FILE: Final = "customergauge-check-"
 """What no file's name begins with, so that a large bucket is not listed."""
@@ -40,7 +41,7 @@ def check_bucket(pipeline: Pipeline) -> None:
         client.create_secret(storage.bucket_url, storage.credentials)
         connection.execute("FROM glob(?)", [f"{storage.bucket_url.rstrip('/')}/{_NO_FILE}*"])
     except duckdb.Error as error:
-        told = " ".join(str(error).partition("LINE 1:")[0].split())
+        told = hide(" ".join(str(error).partition("LINE 1:")[0].split()))
         if _MAY_NOT_LIST not in told:
             raise DestinationError(
                 f"DuckLake's files at {storage.bucket_url} cannot be reached: {told:.400}",

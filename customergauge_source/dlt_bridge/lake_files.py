@@ -22,7 +22,7 @@ from customergauge_source.dlt_bridge.declare import REJECTED_RECORDS_TABLE
 from customergauge_source.dlt_bridge.integrity import can_sync, stored_in
 from customergauge_source.dlt_bridge.keeping import VERSIONS_OF
 from customergauge_source.exceptions import CustomerGaugeError, DestinationError
-from customergauge_source.secrecy import without_traceback, without_values
+from customergauge_source.secrecy import hide, without_traceback, without_values
 from customergauge_source.tables.shape import root_tables
 
 LOADS: Final = "_dlt_loads"
@@ -45,7 +45,7 @@ _AND: Final = "and run again: the next run goes on at the last committed cursor.
 def failed(error: BaseException) -> DestinationError:
     """Returns what a client of files raised as one of our errors."""
     plain = _COLOURS.sub("", without_traceback(str(error)))
-    text = " ".join(plain.split()) or type(error).__name__
+    text = hide(" ".join(plain.split())) or type(error).__name__
     if not isinstance(error, OSError):
         text = without_values(text)
     elif error.filename is not None:

@@ -33,7 +33,7 @@ from customergauge_source.exceptions import (
 from customergauge_source.load.explain_configuration import of_configuration
 from customergauge_source.load.explain_duckdb import of_duckdb
 from customergauge_source.load.explain_lake import of_lake
-from customergauge_source.secrecy import line_of, without_values
+from customergauge_source.secrecy import line_of
 
 _NO_MEMORY: Final = re.compile(
     r"bad allocation|bad_alloc|can't start new thread|failed to map segment|cannot map zero-fill"
@@ -106,7 +106,7 @@ def _of_changed_tables(causes: list[BaseException]) -> DestinationError | None:
         ):
             continue  # it was not even reached
         if (changed := _changed(cast("Pipeline", failed.pipeline))) is not None:
-            told = f"{changed} {without_values(line_of(causes[-1]))}"
+            told = f"{changed} {line_of(causes[-1], with_values=False)}"
             return DestinationError(told, changed.remedy)
     return None
 
@@ -140,15 +140,16 @@ def _of_destination(causes: list[BaseException]) -> DestinationError | None:
     for cause in causes:
         if isinstance(cause, LoadClientJobException):
             what = f"Load package {cause.load_id} cannot be loaded, at {cause.job_id}"
-            return DestinationError(f"{what}: {without_values(line_of(cause.client_exception))}")
+            return DestinationError(f"{what}: {line_of(cause.client_exception, with_values=False)}")
     steps = [failed.step for failed in _failed_steps(causes)]
     for step in steps:
         if step in {"normalize", "load"}:
-            return DestinationError(f"Step {step} failed: {without_values(line_of(causes[-1]))}")
+            return DestinationError(f"Step {step} failed: {line_of(causes[-1], with_values=False)}")
     if "sync" in steps or any(
         isinstance(cause, destination.DestinationException) for cause in causes
     ):
-        return DestinationError(f"The destination failed: {line_of(causes[-1])}")
+        said = line_of(causes[-1], with_values="sync" in steps)  # which reads no survey data
+        return DestinationError(f"The destination failed: {said}")
     return None
 
 

@@ -13,11 +13,14 @@ from dlt.destinations.exceptions import InvalidFilesystemLayout
 from dlt.pipeline.exceptions import PipelineConfigMissing
 
 from customergauge_source.exceptions import ConfigurationError
-from customergauge_source.secrecy import line_of
+from customergauge_source.secrecy import hide, line_of
 
 _NO_TOML: Final = "dlt_secrets_toml must contain toml document"
 """What dlt says, as a ValueError, of a vault such as Airflow's Variables."""
-_EXPECTED: Final = {"int": "a whole number", "list": 'a list, such as ["…", "…"]'}
+_EXPECTED: Final = {
+    "int": "a whole number",
+    "list": 'a list, such as ["…", "…"]',
+}
 
 
 def of_configuration(error: BaseException) -> ConfigurationError | None:
@@ -40,9 +43,10 @@ def of_configuration(error: BaseException) -> ConfigurationError | None:
     if isinstance(error, configuration.ConfigValueCannotBeCoercedException):
         kind = str(getattr(error.hint, "__name__", error.hint))
         expected = _EXPECTED.get(kind, f"a value of the type {kind}")
-        return ConfigurationError(
-            f"{error.field_name} is {error.field_value!r:.100}; expected: {expected}."
-        )
+        # An object may have a password in it, which would not be known as one.
+        is_shown = "dict" not in kind.lower()
+        given = f"{hide(repr(error.field_value)):.100}" if is_shown else "something else"
+        return ConfigurationError(f"{error.field_name} is {given}; expected: {expected}.")
     kinds = (
         configuration.ConfigurationException,
         PipelineConfigMissing,
