@@ -129,6 +129,9 @@ def test_a_failure_elsewhere_ends_the_retries_of_the_reader_at_once(
             load_in_checkpoints(
                 make_pipeline(workdir), source, checkpoint_pages=2, on_checkpoint=fail
             )
+        time.sleep(0.5)
+
+        assert len(sandbox.data_requests) == 3
 
 
 @pytest.mark.usefixtures("threads")

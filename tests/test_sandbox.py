@@ -648,7 +648,7 @@ def test_a_page_of_one_thousand_is_quick() -> None:
             session.get(f"{sandbox.url}{DATA_PATH}?{query}", timeout=10)
             times.append(time.perf_counter() - start)
     # Generous: a busy machine should not fail this, a page that is rebuilt from scratch should.
-    assert min(times) < 0.05
+    assert min(times) < 0.1
 
 
 def test_the_sandbox_imports_nothing_of_the_client() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from customergauge_source.sandbox import Sandbox
+from customergauge_source.sandbox import Fault, Sandbox
 from tests.command import Command
 from tests.support import LOAD, ROOT, at_length, environment, start_load
 from tests.truth import differences
@@ -95,3 +95,22 @@ def test_a_reader_that_ends_does_not_end_the_load(tmp_path: Path, stream: str) -
         assert "What was loaded stands." in told
     else:
         assert json.loads(told)["caught_up"]
+
+
+def test_an_interrupt_ends_with_130_though_standard_input_is_closed(tmp_path: Path) -> None:
+    options = ("--per-page", "20", "--checkpoint-pages", "1")
+    with Sandbox(responses=60, faults=[Fault("hang", page=3, times=None)]) as sandbox:
+        process = subprocess.Popen(
+            ["sh", "-c", 'exec "$0" "$@" <&-', sys.executable, str(LOAD), *options],
+            cwd=tmp_path,
+            env=environment(tmp_path, sandbox, RUNTIME__REQUEST_TIMEOUT="60"),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            assert process.stderr is not None
+            assert any("checkpoint 1 committed" in line for line in process.stderr)
+            process.terminate()
+            told = process.stderr.read()
+
+    assert process.returncode == 130, told

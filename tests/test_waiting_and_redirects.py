@@ -11,8 +11,9 @@ from dlt.common.configuration.specs import RuntimeConfiguration
 
 from customergauge_source.api import transport
 from customergauge_source.exceptions import ApiUnavailableError
-from customergauge_source.sandbox import Fault, Sandbox
+from customergauge_source.sandbox import TOKEN_PATH, Fault, Sandbox
 from tests.command import Command
+from tests.scripted import TOKEN, Reply, scripted
 from tests.support import read
 
 
@@ -35,6 +36,14 @@ def test_retry_after_as_a_date_is_waited_for() -> None:
         seconds_to_read(sandbox)
 
         assert moment <= datetime.now(timezone.utc) < moment + timedelta(seconds=20)
+
+
+@pytest.mark.parametrize("name", ["Content-Encoding", "Content-Length"])
+def test_a_failure_that_cannot_be_read_is_tried_again(name: str) -> None:
+    bodies = [b'{"data": [{"number_customergauge": 1}], "cursor": {"next": 1}}', b'{"data": []}']
+    replies = [Reply(b"no", 503, headers={name: "1, 2"}), *map(Reply, bodies)]
+    with scripted(lambda path, *_: TOKEN if TOKEN_PATH in path else replies.pop(0)) as server:
+        assert [record["number_customergauge"] for record in read(server)] == [1]
 
 
 @pytest.mark.parametrize("retry_after", ["soon", "", "-5", "Fri, 02 Jan 2015 03:04:05 GMT"])
@@ -68,7 +77,7 @@ def test_the_tries_of_a_request_are_bounded_in_time_too(monkeypatch: pytest.Monk
 
 def test_waits_grow_with_jitter_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(transport, "sleep_using_event", lambda _event: waits.append)
+    monkeypatch.setattr(transport.RetryingSession, "_sleep", lambda _, wait: waits.append(wait))
     runtime = RuntimeConfiguration()
     runtime.request_max_attempts, runtime.request_backoff_factor = 200, 0.5
     runtime.request_max_retry_delay = 4

@@ -51,7 +51,7 @@ class BoundedAdapter(HTTPAdapter):
             ApiContractError: It is encoded in a way that was not asked for.
         """
         encoding = resp.headers.get("Content-Encoding", "").strip().lower()
-        if encoding not in _TAKEN:
+        if encoding not in _TAKEN and resp.status in range(200, 300):
             resp.close()
             raise ApiContractError(
                 f"{req.method} {req.url} answered in an encoding that was not asked for; expected"

@@ -15,7 +15,6 @@ import tenacity
 from dlt.common.configuration.specs import RuntimeConfiguration
 from requests import PreparedRequest, Response
 from requests.exceptions import InvalidSchema, InvalidURL
-from tenacity.nap import sleep_using_event
 from urllib3.exceptions import LocationValueError, MaxRetryError, ProxySchemeUnknown
 
 from customergauge_source.api.answers import (
@@ -36,6 +35,7 @@ _TRANSIENT: Final = (
     requests.Timeout,
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ContentDecodingError,
+    requests.exceptions.InvalidHeader,
 )
 _PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 _CERTIFICATES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -104,7 +104,7 @@ class RetryingSession(requests.Session):
             retry=tenacity.retry_if_exception_type(_TRANSIENT),
             stop=self._stop,
             wait=lambda state: max(self._backoff(state), _retry_after(state)),
-            sleep=sleep_using_event(self._abandoned),
+            sleep=self._sleep,
             before_sleep=lambda state: self._log_retry(state, told),
             retry_error_callback=lambda state: self._give_up(state, told),
         )
@@ -114,6 +114,10 @@ class RetryingSession(requests.Session):
             # Without the error's text, which may have a proxy's password in it.
             raise _unusable(told, error) from None
         return response
+
+    def _sleep(self, seconds: float) -> None:
+        if self._abandoned.wait(seconds):
+            raise ApiUnavailableError("The request is given up, as what it is for has ended.")
 
     def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         """Returns what the environment says of proxies and certificates.

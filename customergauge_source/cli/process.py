@@ -49,6 +49,8 @@ def _settle_environment() -> None:
     while (number := os.open(os.devnull, os.O_RDWR)) <= _STREAMS:
         pass  # or a database's file would take the number of a stream that is closed
     os.close(number)
+    if sys.stdin is None:  # at a signal dlt asks whether it is a terminal
+        sys.stdin = Path(os.devnull).open()  # noqa: SIM115 - as long as the process lasts
     if isinstance(sys.stdout, TextIOWrapper):  # what its encoding lacks is no reason to fail
         sys.stdout.reconfigure(errors="backslashreplace")
     # Values in the environment go before. The system's allocator gives memory back between two
