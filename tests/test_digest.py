@@ -74,7 +74,10 @@ def test_a_digest_tells_all_that_a_record_says_apart(full: dict[str, Any]) -> No
     pairs = [*product([*lists, []], repeat=2)]
     changes: list[dict[str, Any]] = [
         *({"selected_drivers": [{"secondary": it, "primary": "a"}]} for it in [*lists, []]),
-        *({"selected_drivers": [{"secondary": it} for it in pair]} for pair in pairs),
+        *(
+            {"selected_drivers": [{"secondary": it, "primary": "a"} for it in pair]}
+            for pair in pairs
+        ),
         *({"mood": [{"a": [{"b": it} for it in pair]}, {"a": [{"b": ["c"]}]}]} for pair in pairs),
         *({"mood": [{"a": [{"b": ["c"]}]}, {"a": [{"b": it} for it in pair]}]} for pair in pairs),
         *({name: []} for name in EMPTY),

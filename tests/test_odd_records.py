@@ -20,6 +20,7 @@ from customergauge_source.sandbox.surveys import response
 from customergauge_source.tables import put_right, read
 from customergauge_source.tables.catalog import Catalog, Target
 from customergauge_source.tables.read import Reader
+from tests.support import at_length
 
 KEY = RESPONSES.key
 COUNT = 20
@@ -340,11 +341,12 @@ def test_of_two_lists_the_later_one_is_the_page() -> None:
     assert told(Decoder(RESPONSES, make_reader).decode(body)) == as_objects(body)
 
 
+@pytest.mark.parametrize("depth", at_length([1500, 5000], short=[1500]))
 @pytest.mark.parametrize("level", ["[", '{"a":', '[{"a":'])
-def test_what_is_nested_deeper_than_json_is_read_ends_nothing(level: str) -> None:
+def test_what_is_nested_deeper_than_json_is_read_ends_nothing(level: str, depth: int) -> None:
     end = level.replace('"a":', "").translate(str.maketrans("[{", "]}"))[::-1]
     body = page_of(records_with()[0] | {"mood": "@"})
-    body = body.replace(b'"@"', f"{level * 1500}1{end * 1500}".encode())
+    body = body.replace(b'"@"', f"{level * depth}1{end * depth}".encode())
 
     with pytest.raises(NotAsDocumentedError):
         Decoder(RESPONSES, make_reader).decode(body)

@@ -644,11 +644,11 @@ def test_a_page_of_one_thousand_is_quick() -> None:
     with Sandbox(responses=1000) as sandbox, sign_in(sandbox) as session:
         times = []
         for _ in range(10):
-            start = time.perf_counter()
+            start = time.process_time()
             session.get(f"{sandbox.url}{DATA_PATH}?{query}", timeout=10)
-            times.append(time.perf_counter() - start)
-    # Generous: a busy machine should not fail this, a page that is rebuilt from scratch should.
-    assert min(times) < 0.1
+            times.append(time.process_time() - start)
+    # Of the processor, so that a busy machine does not fail this; a page rebuilt from scratch does.
+    assert min(times) < 0.05
 
 
 def test_the_sandbox_imports_nothing_of_the_client() -> None:
